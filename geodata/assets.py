@@ -51,7 +51,7 @@ _STYLE_END = re.compile(r"<(?=/style)", re.IGNORECASE)
 
 
 def find_assets(folder: Path | str | None = None) -> Path:
-    """The ``node_modules`` folder that holds the web assets.
+    """Find the ``node_modules`` folder that holds the web assets.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def find_assets(folder: Path | str | None = None) -> Path:
 
 
 def asset_path(name: str, folder: Path | str | None = None) -> Path:
-    """The file of one asset.
+    """Return the file of one asset.
 
     Parameters
     ----------
@@ -106,14 +106,14 @@ def asset_path(name: str, folder: Path | str | None = None) -> Path:
 
 
 def asset_url(name: str, root: str = "") -> str:
-    """The address of one asset on the service; ``root`` is its root path behind a proxy."""
+    """Return the address of one asset on the service; ``root`` is its root path behind a proxy."""
     if name not in ASSETS:
         raise InputError(f"'{name}' is not a web asset of Gridward; see geodata.assets.ASSETS")
     return f"{root}{VENDOR_URL}/{name}"
 
 
 def inline_script(text: str) -> str:
-    """JavaScript as it may stand inside a ``<script>`` element.
+    """Return JavaScript as it may stand inside a ``<script>`` element.
 
     ``</script`` and ``<!--`` can only stand in a string or a pattern there, where a backslash
     before the second character keeps the meaning. Source map comments go: they name files that
@@ -123,7 +123,7 @@ def inline_script(text: str) -> str:
 
 
 def inline_style(path: Path) -> str:
-    """A style sheet as it may stand inside a ``<style>`` element, its images as data URIs.
+    """Return a style sheet as it may stand inside a ``<style>`` element, its images as data URIs.
 
     An image that is not beside the style sheet becomes an empty one: nothing is fetched.
     """
