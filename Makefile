@@ -106,7 +106,8 @@ $(PACKAGES): requirements.lock pyproject.toml | system
 	@echo "Installing the Python packages of requirements.lock into .venv"
 	@$(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check --require-hashes \
 	  --requirement requirements.lock
-	@$(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check --no-deps \
+	@PYTHONWARNINGS="ignore:Editable installation" \
+	  $(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check --no-deps \
 	  --no-build-isolation --editable .
 	@touch $@
 
