@@ -1,0 +1,3 @@
+from typing import Any
+def repair(polygons: Any) -> Any:
+    raise NotImplementedError
