@@ -1,0 +1,1 @@
+"""The database: the engine and its sessions, the embedded cluster, migrations, frames."""

@@ -1,0 +1,120 @@
+"""Grid plans and the grids that they hold."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from geoalchemy2 import Geometry
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Identity,
+    Index,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import DATERANGE, ExcludeConstraint, Range
+from sqlalchemy.orm import Mapped, mapped_column
+
+from service.db.base import SRID, Base
+
+__all__ = ["KINDS", "STATES", "CommunityPlan", "Grid", "GridPlan", "PlanGrid"]
+
+#: The states of a plan in their order.
+STATES = ("draft", "validated", "active", "retired")
+
+#: Kinds of grid: basic 基础, dedicated 专属 (an estate, a business district), micro 微.
+KINDS = ("basic", "dedicated", "micro")
+
+
+class GridPlan(Base):
+    """A set of grids for some communities: drafted, validated, then switched on in one step."""
+
+    __tablename__ = "grid_plan"
+    __table_args__ = (
+        CheckConstraint("state IN ('draft', 'validated', 'active', 'retired')", name="state"),
+        CheckConstraint(
+            "effective_from IS NOT NULL OR state IN ('draft', 'validated')", name="effective"
+        ),
+        Index(None, "state"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    name: Mapped[str]
+    parameters: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    state: Mapped[str] = mapped_column(server_default=text("'draft'"))
+    effective_from: Mapped[date | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    report: Mapped[dict[str, Any] | None]
+
+
+class CommunityPlan(Base):
+    """The days on which a plan rules a community; no day has two plans. Null for a draft."""
+
+    __tablename__ = "community_plan"
+    __table_args__ = (
+        ExcludeConstraint(
+            ("community_code", "="),
+            ("active", "&&"),
+            using="gist",
+            name="ex_community_plan_active",
+        ),
+    )
+
+    plan_id: Mapped[int] = mapped_column(
+        ForeignKey("grid_plan.id", ondelete="CASCADE"), primary_key=True
+    )
+    community_code: Mapped[str] = mapped_column(ForeignKey("division.code"), primary_key=True)
+    active: Mapped[Range[date] | None] = mapped_column(DATERANGE)
+
+
+class Grid(Base):
+    """A service grid inside one community.
+
+    The code is the community's code and the number, at least three digits long. It is given once
+    and never again; ``households`` is the load when the grid was drawn.
+    """
+
+    __tablename__ = "grid"
+    __table_args__ = (
+        CheckConstraint(
+            "code = community_code || lpad(number::text, greatest(3, length(number::text)), '0')",
+            name="code",
+        ),
+        CheckConstraint("number > 0", name="number"),
+        CheckConstraint("kind IN ('basic', 'dedicated', 'micro')", name="kind"),
+        CheckConstraint("households >= 0", name="households"),
+        CheckConstraint(
+            "GeometryType(geometry) IN ('POLYGON', 'MULTIPOLYGON')"
+            " AND ST_IsValid(geometry) AND NOT ST_IsEmpty(geometry)",
+            name="geometry",
+        ),
+        UniqueConstraint("code"),
+        UniqueConstraint("community_code", "number"),
+        Index(None, "geometry", postgresql_using="gist"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    code: Mapped[str]
+    community_code: Mapped[str] = mapped_column(ForeignKey("division.code"))
+    number: Mapped[int]
+    kind: Mapped[str] = mapped_column(server_default=text("'basic'"))
+    flag: Mapped[str | None]
+    households: Mapped[int] = mapped_column(server_default=text("0"))
+    geometry: Mapped[Any] = mapped_column(
+        Geometry("GEOMETRY", srid=SRID, spatial_index=False), nullable=False
+    )
+
+
+class PlanGrid(Base):
+    """Which grids a plan holds; an unchanged grid is held by the old plan and by the new one."""
+
+    __tablename__ = "plan_grid"
+    __table_args__ = (Index(None, "grid_id"),)
+
+    plan_id: Mapped[int] = mapped_column(
+        ForeignKey("grid_plan.id", ondelete="CASCADE"), primary_key=True
+    )
+    grid_id: Mapped[int] = mapped_column(ForeignKey("grid.id"), primary_key=True)
