@@ -41,6 +41,7 @@ class Dataset(Base):
         UniqueConstraint("name"),
         CheckConstraint("name <> ''", name="name"),
         CheckConstraint("0 < minimum AND minimum <= target AND target <= maximum", name="sizes"),
+        CheckConstraint("snap_tolerance_m >= 0", name="snap_tolerance"),
     )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
@@ -51,6 +52,7 @@ class Dataset(Base):
     target: Mapped[int] = mapped_column(server_default=text("400"))
     minimum: Mapped[int] = mapped_column(server_default=text("300"))
     maximum: Mapped[int] = mapped_column(server_default=text("500"))
+    snap_tolerance_m: Mapped[float] = mapped_column(server_default=text("50"))
     loaded_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
