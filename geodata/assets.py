@@ -21,6 +21,7 @@ __all__ = [
     "VENDOR_URL",
     "asset_path",
     "asset_url",
+    "data_uri",
     "find_assets",
     "inline_script",
     "inline_style",
@@ -128,14 +129,15 @@ def inline_style(path: Path) -> str:
     An image that is not beside the style sheet becomes an empty one: nothing is fetched.
     """
 
-    def data_uri(match: re.Match[str]) -> str:
+    def embedded(match: re.Match[str]) -> str:
         image = path.parent / match[1].split("?")[0].split("#")[0]
-        return f"url({_data_uri(image) if image.is_file() else 'data:,'})"
+        return f"url({data_uri(image) if image.is_file() else 'data:,'})"
 
     text = _SOURCE_MAP.sub("", path.read_text(encoding="utf-8"))
-    return _STYLE_END.sub(r"<\\", _CSS_URL.sub(data_uri, text))
+    return _STYLE_END.sub(r"<\\", _CSS_URL.sub(embedded, text))
 
 
-def _data_uri(path: Path) -> str:
+def data_uri(path: Path) -> str:
+    """Return a file as a data URI, its kind by its suffix."""
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"

@@ -1,0 +1,196 @@
+"use strict";
+// The coverage map: puts the layers and controls on a Leaflet map and keeps them in step with a
+// source (embedded in the page, or the service).
+(() => {
+  Gridward.view = function view(map) {
+    const bounds = map.getBounds().pad(0.15);
+    return { bbox: [bounds.getWest(), bounds.getSouth(), bounds.getEast(), bounds.getNorth()], zoom: map.getZoom() };
+  };
+
+  const PANES = { backdrop: 350, grids: 400, marks: 410, outlines: 420, points: 600 };
+
+  function addPanes(map) {
+    for (const [name, height] of Object.entries(PANES)) {
+      const pane = map.createPane(name);
+      pane.style.zIndex = height;
+      if (["backdrop", "marks", "outlines"].includes(name)) pane.style.pointerEvents = "none";
+    }
+  }
+
+  /** A layer that is fetched when it is first shown, and again after a move if the source moves. */
+  function lazyLayer(map, source, build) {
+    const group = L.layerGroup();
+    let turn = 0;
+    let filled = false;
+    const fill = async () => {
+      if (!map.hasLayer(group) || (filled && !source.moving)) return;
+      const mine = (turn += 1);
+      const layer = await build(Gridward.view(map));
+      if (mine !== turn) return;
+      filled = true;
+      group.clearLayers().addLayer(layer);
+    };
+    group.on("add", fill);
+    if (source.moving) map.on("moveend", fill);
+    return group;
+  }
+
+  class CoverageMap {
+    constructor(map, meta, source) {
+      Object.assign(this, { map, meta, source });
+      this.narrow = window.innerWidth <= 640;
+      this.colours = Gridward.roleColours(meta.roles ?? []);
+      this.openPopup = this.openPopup.bind(this);
+      this.openGrid = this.openGrid.bind(this);
+      addPanes(map);
+      this.grids = new Gridward.GridLayer(map, meta, this.openGrid);
+      this.addControls();
+      map.on("popupclose", () => this.grids.choose(null));
+      map.getContainer().addEventListener("keydown", ({ key }) => key === "Escape" && map.closePopup());
+      map.on("overlayadd overlayremove", () => this.updateLegend());
+    }
+
+    async start() {
+      await this.refreshGrids();
+      if (this.source.moving) this.map.on("moveend", () => this.refreshGrids());
+      return this;
+    }
+
+    async refreshGrids() {
+      const turn = (this.turn = (this.turn ?? 0) + 1);
+      const grids = await this.source.grids(Gridward.view(this.map));
+      if (turn !== this.turn) return;
+      this.grids.show(grids);
+      this.updateLegend();
+    }
+
+    addControls() {
+      const { map, meta, source } = this;
+      map.zoomControl?.remove();
+      Gridward.headingControl(meta, source, (answer) => this.goTo(answer)).addTo(map);
+      L.control.zoom({ position: "topleft" }).addTo(map);
+      Gridward.fullScreenControl(map).addTo(map);
+      L.control.scale({ position: "bottomleft", maxWidth: 140 }).addTo(map);
+      this.legend = Gridward.legendControl(meta, this.colours).addTo(map);
+      const control = L.control.layers(this.shadings(), this.overlays(), { collapsed: this.narrow, position: "topright" });
+      control.addTo(map);
+      map.attributionControl?.setPrefix(false);
+    }
+
+    /** Load or vacancies: two choices that recolour the same grids. */
+    shadings() {
+      const shading = (scale) => {
+        const layer = L.layerGroup();
+        layer.on("add", () => {
+          this.scale = scale;
+          this.grids.shade(scale);
+          this.updateLegend();
+        });
+        return layer;
+      };
+      const load = shading(Gridward.loadScale(this.meta));
+      const choices = { "Load against target": load };
+      if (this.source.totals.vacancies !== null) {
+        choices["Vacant posts"] = shading(Gridward.vacancyScale(this.source.mostMissing));
+      }
+      this.scale = Gridward.loadScale(this.meta);
+      this.grids.shade(this.scale);
+      load.addTo(this.map);
+      return choices;
+    }
+
+    overlays() {
+      const { map, source } = this;
+      const lazy = (build) => lazyLayer(map, source, build);
+      const households = source.has.households
+        ? new Gridward.HouseholdLayer(map, (view) => source.households(view), this.openPopup, this.openGrid).group
+        : null;
+      this.layers = {
+        households,
+        members: source.has.members && lazy(async (view) => Gridward.memberLayer(await source.members(view), this.colours, this.openPopup, this.openGrid)),
+        facilities: source.has.facilities && lazy(async (view) => Gridward.facilityLayer(await source.facilities(view), this.openPopup)),
+        communities: source.has.communities && lazy(async (view) => Gridward.communityLayer(await source.communities(view))),
+        backdrop: source.has.backdrop && lazy(async (view) => Gridward.backdropLayer(await source.backdrop(view))),
+      };
+      const names = { households: "Households", members: "Team members", facilities: "Facilities", communities: "Community boundaries", backdrop: "Roads, rail and water" };
+      for (const name of ["communities", "backdrop"]) this.layers[name] && this.layers[name].addTo(map);
+      return Object.fromEntries(Object.entries(names).filter(([key]) => this.layers[key]).map(([key, words]) => [words, this.layers[key]]));
+    }
+
+    updateLegend() {
+      if (!this.legend || !this.layers) return;
+      const shown = new Set(Object.keys(this.layers).filter((key) => this.layers[key] && this.map.hasLayer(this.layers[key])));
+      this.legend.update(this.scale, this.grids.grids, shown);
+    }
+
+    openPopup(latlng, content) {
+      const size = this.map.getSize();
+      const popup = L.popup({
+        maxWidth: Math.min(360, size.x - 40),
+        minWidth: Math.min(240, size.x - 60),
+        maxHeight: Math.max(160, Math.min(460, size.y - (this.narrow ? 190 : 120))),
+        autoPanPaddingTopLeft: [16, this.narrow ? 120 : 16],
+        autoPanPaddingBottomRight: [16, 24],
+        className: "gw-popup",
+      });
+      popup.setLatLng(latlng).setContent(content).openOn(this.map);
+      const body = popup.getElement().querySelector(".leaflet-popup-content");
+      body.setAttribute("tabindex", "-1");
+      return popup;
+    }
+
+    async openGrid(code, latlng = null) {
+      const grid = await this.source.details(code);
+      if (!grid) return;
+      const at = latlng ?? L.latLng(Gridward.inside(grid.polygons));
+      const byKey = document.activeElement?.dataset?.code === code;
+      const popup = this.openPopup(at, Gridward.gridDetails(grid, this.meta, this.source.has.team));
+      this.grids.choose(code);
+      if (byKey) this.returnFocus(popup, document.activeElement);
+    }
+
+    /** A popup opened by key takes the focus, and gives it back when it closes. */
+    returnFocus(popup, from) {
+      popup.getElement().querySelector(".leaflet-popup-content").focus({ preventScroll: true });
+      popup.on("remove", () => from.focus({ preventScroll: true }));
+    }
+
+    async goTo(answer) {
+      if (answer.kind === "grid") {
+        const grid = await this.source.details(answer.code);
+        this.map.fitBounds(L.latLngBounds(grid.polygons.flat(2)), { maxZoom: 17, padding: [60, 60], animate: false });
+        await this.openGrid(answer.code);
+        return;
+      }
+      this.map.setView([answer.place.lat, answer.place.lon], Math.max(this.map.getZoom(), 18), { animate: false });
+      const { households } = this.layers;
+      if (households && !this.map.hasLayer(households)) households.addTo(this.map);
+      this.openPopup([answer.place.lat, answer.place.lon], Gridward.placeDetails(answer.place, this.openGrid));
+    }
+  }
+
+  /** A point inside the largest part: the middle of the widest run of a line across it. */
+  Gridward.inside = function inside(polygons) {
+    const extent = (rings) => {
+      const lats = rings[0].map(([lat]) => lat);
+      const lons = rings[0].map(([, lon]) => lon);
+      return (Math.max(...lats) - Math.min(...lats)) * (Math.max(...lons) - Math.min(...lons));
+    };
+    const rings = polygons.reduce((best, part) => (extent(part) > extent(best) ? part : best));
+    const lats = rings[0].map(([lat]) => lat);
+    const lat = (Math.max(...lats) + Math.min(...lats)) / 2;
+    const cuts = [];
+    for (const ring of rings) {
+      ring.forEach(([lat1, lon1], k) => {
+        const [lat2, lon2] = ring[(k + 1) % ring.length];
+        if (lat1 > lat !== lat2 > lat) cuts.push(lon1 + ((lat - lat1) / (lat2 - lat1)) * (lon2 - lon1));
+      });
+    }
+    cuts.sort((a, b) => a - b);
+    let best = [cuts[0], cuts[1]];
+    for (let k = 2; k + 1 < cuts.length; k += 2) if (cuts[k + 1] - cuts[k] > best[1] - best[0]) best = [cuts[k], cuts[k + 1]];
+    return [lat, (best[0] + best[1]) / 2];
+  };
+
+  Gridward.coverageMap = (map, meta, source) => new CoverageMap(map, meta, source).start();
+})();
