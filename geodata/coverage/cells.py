@@ -37,6 +37,9 @@ UNDECIDED = -2
 #: A determinant (a - p) x (b - p) has a certain sign above CERTAIN |a - p| |b - p| (1-norms).
 CERTAIN = 1e-14
 
+#: Products of lengths below this lose digits to underflow.
+UNDERFLOW = 1e-140
+
 #: The least distance of a reference from the line of an edge, in cells.
 CLEARANCE = 1e-7
 
@@ -111,9 +114,7 @@ def build_index(polygons: NDArray[Any]) -> CellIndex:
             cell, record, entry_polygon, entry_inside, entry_edge, edge, extra_cell, extra_polygon
         )
     _mark_undecided(xy, frame, shape, cell, record, entry_inside, entry_edge, edge)
-    return CellIndex(
-        frame, shape, cell, record, entry_polygon, entry_inside, entry_edge, edge, xy
-    )
+    return CellIndex(frame, shape, cell, record, entry_polygon, entry_inside, entry_edge, edge, xy)
 
 
 def locate_in_cells(
@@ -420,7 +421,7 @@ def _crossed(px, py, rx, ry, xy, edge, begin, end):  # type: ignore[no-untyped-d
         e = edge[k]
         ax, ay = xy[e, 0] - px, xy[e, 1] - py
         bx, by = xy[e + 1, 0] - px, xy[e + 1, 1] - py
-        if (ax == 0.0 and ay == 0.0) or (bx == 0.0 and by == 0.0):
+        if abs(ax) + abs(ay) <= UNDERFLOW or abs(bx) + abs(by) <= UNDERFLOW:
             return -1
         left_a = left_b if e == before + 1 else dx * ay - dy * ax >= 0.0
         left_b = dx * by - dy * bx >= 0.0
@@ -428,7 +429,8 @@ def _crossed(px, py, rx, ry, xy, edge, begin, end):  # type: ignore[no-untyped-d
         if left_a == left_b:
             continue
         at_point = ax * by - ay * bx
-        if abs(at_point) <= CERTAIN * (abs(ax) + abs(ay)) * (abs(bx) + abs(by)):
+        bound = CERTAIN * (abs(ax) + abs(ay)) * (abs(bx) + abs(by))
+        if abs(at_point) <= bound + UNDERFLOW * UNDERFLOW:
             return -1
         ex, ey = bx - ax, by - ay
         at_reference = ex * (dy - ay) - ey * (dx - ax)

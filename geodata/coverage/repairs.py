@@ -1,3 +1,5 @@
 from typing import Any
+
+
 def repair(polygons: Any) -> Any:
     raise NotImplementedError
