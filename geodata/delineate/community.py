@@ -1,0 +1,230 @@
+"""The delineation of one community: a task in, its grids out. Independent of every other one."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from geodata.delineate.cells import cell_edges
+from geodata.delineate.codes import hilbert_order
+from geodata.delineate.counting import grid_count
+from geodata.delineate.dissolve import dissolve, restore
+from geodata.delineate.graph import share_along, shared_edges
+from geodata.delineate.partition import Effort, partition
+from geodata.delineate.power import balanced_labels, bisection_centres
+from geodata.delineate.refine import Weights, connected_pieces
+from geodata.delineate.task import Items, Task, merge_items, metric_area
+from geodata.delineate.tiling import Tiling, item_face, tile
+
+__all__ = ["Solved", "solve"]
+
+#: Loads of an atom in relation to the target, tried in turn until every grid is within range.
+_CAPS = (0.06, 0.03, 0.015)
+#: The area of an atom in relation to a grid's fair share of the community.
+_AREA_CAP = 0.3
+_NO_LINES = np.empty(0, dtype=object)
+
+
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """The grids of one community in canonical order.
+
+    Attributes
+    ----------
+    code : str
+    grids : (k,) array of Polygon or MultiPolygon in the units of the frame
+    households : (k,) int64
+    owner : (n,) int64
+        The grid of each household of the task; on a common edge the first.
+    compactness : (k,) float64, Polsby-Popper
+    on_barriers : float
+        The share of the boundary between grids that lies along barriers; NaN where there is none.
+    parts : (k,) int64, polygons that the grid consists of
+    flag, reason : (k,) object
+        ``None`` for an ordinary grid.
+    seconds : float
+    """
+
+    code: str
+    grids: NDArray[Any]
+    households: NDArray[np.int64]
+    owner: NDArray[np.int64]
+    compactness: NDArray[np.float64]
+    on_barriers: float
+    parts: NDArray[np.int64]
+    flag: NDArray[Any]
+    reason: NDArray[Any]
+    seconds: float
+
+
+def solve(task: Task) -> Solved:
+    """Divide one community into grids."""
+    begun = time.perf_counter()
+    area = metric_area(task.area, task.plane)
+    items = merge_items(task.plane.forward(task.xy), task.load)
+    if len(items.load) == 0 or _is_one_grid(task, items):
+        polygons = np.array([task.area], dtype=object)
+        owner = np.zeros(len(task.load), dtype=np.int64)
+    else:
+        polygons = _polygons(task, area, items)
+        polygons = polygons[hilbert_order(polygons)]
+        owner = item_face(polygons, task.xy)
+    loads = np.bincount(owner, task.load, len(polygons)).astype(np.int64)
+    metric = task.plane.to_metres(polygons)
+    parts = np.array([len(shapely.get_parts(polygon)) for polygon in polygons])
+    flag, reason = _flags(task, items, loads, parts)
+    return Solved(
+        code=task.code,
+        grids=polygons,
+        households=loads,
+        owner=owner,
+        compactness=4.0 * np.pi * shapely.area(metric) / shapely.length(metric) ** 2,
+        on_barriers=_on_barriers(task, metric),
+        parts=parts,
+        flag=flag,
+        reason=reason,
+        seconds=time.perf_counter() - begun,
+    )
+
+
+def _on_barriers(task: Task, grids: NDArray[Any]) -> float:
+    if task.barriers is None or len(grids) < 2:
+        return float("nan")
+    return share_along(shared_edges(grids), task.plane.to_metres(task.barriers))
+
+
+def _is_one_grid(task: Task, items: Items) -> bool:
+    limits = task.limits
+    load = float(items.load.sum())
+    heavy = items.load.max() > limits.maximum and len(items.load) > 1
+    return not heavy and grid_count(load, limits.target, limits.minimum, limits.maximum) == 1
+
+
+def _polygons(task: Task, area: Any, items: Items) -> NDArray[Any]:
+    """The grids' polygons in the units of the frame."""
+    best: tuple[float, Tiling, NDArray[np.int64]] | None = None
+    for tiling, labels in _attempts(task, area, items):
+        loads = np.bincount(labels, tiling.graph.load)
+        excess = _out_of_range(task, tiling, labels, loads)
+        if best is None or excess < best[0]:
+            best = excess, tiling, labels
+        if excess == 0.0:
+            break
+    assert best is not None  # noqa: S101 - _attempts yields at least once
+    _, tiling, labels = best
+    grids = dissolve(tiling.pieces, labels[tiling.atom])
+    return restore(grids, task.area, task.plane)
+
+
+def _attempts(task: Task, area: Any, items: Items) -> Any:
+    """Tilings and labels, the most pleasing first."""
+    limits = task.limits
+    lines, price = _NO_LINES, np.empty(0)
+    if task.barriers is None:
+        straight = _straight(task, area, items)
+        if straight is not None:
+            yield straight
+        weights = Weights(cut_cost=1.0)
+    else:
+        lines = task.plane.to_metres(task.barriers)
+        price = task.price if task.price is not None else np.ones(len(lines))
+        weights = Weights()
+    fair = area.area / max(float(items.load.sum()) / limits.target, 1.0)
+    for attempt, cap in enumerate(_CAPS):
+        tiling = tile(
+            area, items, lines, price,
+            cap=cap * limits.target, area_cap=_AREA_CAP * fair, cut_cost=weights.cut_cost,
+        )  # fmt: skip
+        labels = partition(
+            tiling.graph,
+            _heaviest(tiling, items),
+            limits,
+            weights=weights,
+            effort=Effort(steps=6000 * (attempt + 1)),
+            seed=task.random_seed + attempt,
+        )
+        yield tiling, labels
+
+
+def _straight(task: Task, area: Any, items: Items) -> tuple[Tiling, NDArray[np.int64]] | None:
+    """The cells of a balanced power diagram, where each is one piece; None where they are not."""
+    limits = task.limits
+    if items.load.max() > limits.maximum or area.geom_type != "Polygon":
+        return None
+    count = grid_count(
+        float(items.load.sum()), limits.target, limits.minimum, limits.maximum
+    )
+    shares = np.full(count, items.load.sum() / count)
+    centres = bisection_centres(items.xy, items.load, count)
+    _, centres, duals = balanced_labels(items.xy, items.load, centres, shares)
+    edges = cell_edges(centres, duals, area.bounds)
+    tiling = tile(
+        area, items, edges, np.ones(len(edges)), cap=np.inf, area_cap=np.inf, cut_cost=1.0
+    )
+    inside = shapely.get_coordinates(shapely.point_on_surface(tiling.pieces))
+    distance = ((inside[:, None, :] - centres[None, :, :]) ** 2).sum(axis=2) - duals
+    # a sliver goes with its atom's largest piece
+    order = np.argsort(shapely.area(tiling.pieces), kind="stable")
+    labels = np.zeros(len(tiling.graph.load), dtype=np.int64)
+    labels[tiling.atom[order]] = np.argmin(distance[order], axis=1)
+    labels = np.unique(labels, return_inverse=True)[1].astype(np.int64)
+    if connected_pieces(tiling.graph, labels).max() != labels.max():
+        return None
+    return tiling, labels
+
+
+def _heaviest(tiling: Tiling, items: Items) -> NDArray[np.float64]:
+    heaviest = np.zeros(len(tiling.graph.load))
+    np.maximum.at(heaviest, tiling.item_atom, items.load)
+    return heaviest
+
+
+def _out_of_range(
+    task: Task, tiling: Tiling, labels: NDArray[np.int64], loads: NDArray[np.float64]
+) -> float:
+    """Households beyond the limits, over all grids."""
+    low = np.maximum(task.limits.minimum - loads, 0.0)
+    high = np.maximum(loads - task.limits.maximum, 0.0)
+    return float((low + high).sum())
+
+
+def _flags(
+    task: Task, items: Items, loads: NDArray[np.int64], parts: NDArray[np.int64]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Why a grid is out of the ordinary: flag and reason, None where it is not."""
+    limits, total = task.limits, int(loads.sum())
+    flag = np.full(len(loads), None, dtype=object)
+    reason = np.full(len(loads), None, dtype=object)
+    heaviest = int(items.load.max()) if len(items.load) else 0
+    for i, load in enumerate(loads.tolist()):
+        if total == 0:
+            flag[i], reason[i] = "empty", "the community holds no household"
+        elif load > limits.maximum:
+            flag[i] = "oversize"
+            reason[i] = (
+                f"one building holds {heaviest} households, more than {limits.maximum:g}"
+                if heaviest > limits.maximum
+                else f"{total} households make no whole number of grids of "
+                f"{limits.minimum:g} to {limits.maximum:g}"
+            )
+        elif load < limits.minimum:
+            flag[i] = "undersize"
+            reason[i] = (
+                f"the community holds {total} households, fewer than {limits.minimum:g}"
+                if total < limits.minimum
+                else f"{total} households, or what large buildings leave of them, make no whole "
+                f"number of grids of {limits.minimum:g} to {limits.maximum:g}"
+            )
+        elif parts[i] > len(shapely.get_parts(task.area)) or (
+            parts[i] > 1 and len(loads) > 1
+        ):
+            flag[i] = "multipart"
+            reason[i] = "a part of the community holds too few households for a grid of its own"
+        elif parts[i] > 1:
+            flag[i], reason[i] = "multipart", "the community itself consists of several parts"
+    return flag, reason

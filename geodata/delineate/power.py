@@ -1,0 +1,176 @@
+"""Step 5: balanced seeds by a centroidal power diagram.
+
+Source: Cohen-Addad, Klein and Young, "Balanced centroidal power diagrams for redistricting"
+(arXiv 1710.03358); the duals are found by Gauss-Seidel sweeps, one centre at a time: the dual of a
+centre is the quantile of its points' reduced costs at which its mass equals its share.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+__all__ = ["balanced_labels", "bisection_centres"]
+
+#: Each point weighs the nearest few centres only, which keeps a sweep linear in the points.
+_CANDIDATES = 12
+
+
+def bisection_centres(
+    xy: NDArray[np.float64], load: NDArray[np.float64], k: int
+) -> NDArray[np.float64]:
+    """k centres by weighted bisection across the longer extent: (k, 2) metres."""
+    centres: list[NDArray[np.float64]] = []
+    pending = [(np.arange(len(xy)), k)]
+    while pending:
+        items, parts = pending.pop()
+        if parts == 1 or len(items) < 2:
+            weights = load[items] + 1e-9
+            centre = np.average(xy[items], axis=0, weights=weights)
+            # coincident centres part at the next Lloyd step only if they differ a little
+            centres += [centre + 0.01 * i for i in range(parts)]
+            continue
+        deviations = xy[items] - np.average(xy[items], axis=0, weights=load[items] + 1e-9)
+        scatter = (deviations * (load[items] + 1e-9)[:, None]).T @ deviations
+        axis = np.linalg.eigh(scatter)[1][:, -1]
+        axis = axis * (1.0 if axis[np.argmax(np.abs(axis))] > 0 else -1.0)
+        order = items[np.argsort(deviations @ axis, kind="stable")]
+        first = parts // 2
+        below = np.cumsum(load[order])
+        place = int(np.searchsorted(below, below[-1] * first / parts)) + 1
+        place = min(max(place, 1), len(order) - 1)
+        pending += [(order[place:], parts - first), (order[:place], first)]
+    return np.array(centres)
+
+
+@njit(cache=True)
+def _nearest_centres(xy, centres, m):  # type: ignore[no-untyped-def]
+    n, k = len(xy), len(centres)
+    near = np.empty((n, m), np.int64)
+    d2 = np.empty((n, m))
+    row = np.empty(k)
+    for i in range(n):
+        for c in range(k):
+            dx, dy = xy[i, 0] - centres[c, 0], xy[i, 1] - centres[c, 1]
+            row[c] = dx * dx + dy * dy
+        order = np.argsort(row)
+        for j in range(m):
+            near[i, j] = order[j]
+            d2[i, j] = row[order[j]]
+    return near, d2
+
+
+@njit(cache=True)
+def _sweep_duals(near, d2, load, share, duals, sweeps):  # type: ignore[no-untyped-def]
+    n, m = near.shape
+    k = len(duals)
+    count = np.zeros(k + 1, np.int64)
+    for i in range(n):
+        for j in range(m):
+            count[near[i, j] + 1] += 1
+    start = np.cumsum(count)
+    fill = start[:-1].copy()
+    member = np.empty(n * m, np.int64)
+    slot = np.empty(n * m, np.int64)
+    for i in range(n):
+        for j in range(m):
+            c = near[i, j]
+            member[fill[c]] = i
+            slot[fill[c]] = j
+            fill[c] += 1
+    for _ in range(sweeps):
+        moved = 0.0
+        for c in range(k):
+            lo, hi = start[c], start[c + 1]
+            if hi == lo:
+                continue
+            reduced = np.empty(hi - lo)
+            for p in range(lo, hi):
+                i = member[p]
+                best = np.inf
+                for j in range(m):
+                    if near[i, j] != c:
+                        value = d2[i, j] - duals[near[i, j]]
+                        if value < best:
+                            best = value
+                reduced[p - lo] = d2[i, slot[p]] - best
+            order = np.argsort(reduced)
+            mass = 0.0
+            dual = duals[c]
+            for q in range(len(order)):
+                i = member[lo + order[q]]
+                mass += load[i]
+                if mass >= share[c]:
+                    upper = reduced[order[q + 1]] if q + 1 < len(order) else reduced[order[q]] + 1.0
+                    dual = 0.5 * (reduced[order[q]] + upper)
+                    # keep the point that tips the scale on the side that is nearer to the share
+                    if mass - share[c] > load[i] / 2.0 and q > 0:
+                        dual = 0.5 * (reduced[order[q - 1]] + reduced[order[q]])
+                    break
+            if np.isfinite(dual):
+                moved = max(moved, abs(dual - duals[c]))
+                duals[c] = dual
+        if moved < 1e-3:
+            break
+
+
+@njit(cache=True)
+def _power_labels(near, d2, duals):  # type: ignore[no-untyped-def]
+    n, m = near.shape
+    labels = np.empty(n, np.int64)
+    for i in range(n):
+        best = np.inf
+        for j in range(m):
+            value = d2[i, j] - duals[near[i, j]]
+            if value < best:
+                best = value
+                labels[i] = near[i, j]
+    return labels
+
+
+def balanced_labels(
+    xy: NDArray[np.float64],
+    load: NDArray[np.float64],
+    centres: NDArray[np.float64],
+    share: NDArray[np.float64],
+    *,
+    rounds: int = 12,
+    sweeps: int = 12,
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Lloyd's iteration under equal shares.
+
+    Parameters
+    ----------
+    xy : (n, 2) metres
+    load : (n,) households, zeros allowed
+    centres : (k, 2) metres
+    share : (k,) households that each cell should hold
+
+    Returns
+    -------
+    labels : (n,) int64
+    centres : (k, 2) metres
+    duals : (k,) square metres
+        The weights of the power diagram whose cells are the labels.
+    """
+    k = len(centres)
+    if k == 1:
+        return np.zeros(len(xy), dtype=np.int64), centres, np.zeros(1)
+    xy, load = np.ascontiguousarray(xy, float), np.ascontiguousarray(load, float)
+    duals = np.zeros(k)
+    weight = load + 1e-6 * max(float(load.mean()), 1e-9)
+    labels = np.zeros(len(xy), dtype=np.int64)
+    for step in range(rounds):
+        near, d2 = _nearest_centres(xy, centres, min(k, _CANDIDATES))
+        _sweep_duals(near, d2, load, share, duals, sweeps)
+        labels = _power_labels(near, d2, duals)
+        if step == rounds - 1:
+            break
+        mass = np.bincount(labels, weight, k)
+        filled = mass > 0
+        centres = centres.copy()
+        for axis in (0, 1):
+            total = np.bincount(labels, weight * xy[:, axis], k)
+            centres[filled, axis] = total[filled] / mass[filled]
+    return labels, centres, duals
