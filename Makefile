@@ -113,7 +113,8 @@ $(PACKAGES): requirements.lock pyproject.toml | system
 
 $(ASSETS): package.json package-lock.json .npmrc | $(PACKAGES)
 	@echo "Installing the web assets of package-lock.json into node_modules"
-	@$(BIN)/npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@$(BIN)/npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier \
+	  --loglevel=error
 	@touch $@
 
 # Made beside its place and moved, so that a broken-off run leaves no half of a city.
