@@ -1,9 +1,13 @@
 """What the service adds to the exception tree, and the HTTP status of each exception.
 
 geodata.errors.GridwardError
-├── NotFound     nothing has this code or id
-├── Conflict     it is there already, it is in use, or someone else changed it at the same time
-└── Refused      a rule of the database forbids it: a value, a reference, a third post
+├── InputError
+│   └── InvalidParameter   a query parameter that is unknown or malformed
+├── Unauthorized           writing needs a token that was not shown
+├── Forbidden              writing is not possible from there
+├── NotFound               nothing has this code or id
+├── Conflict               it is there already, it is in use, or someone else changed it meanwhile
+└── Refused                a rule of the database forbids it: a value, a reference, a third post
 """
 
 from __future__ import annotations
@@ -14,7 +18,40 @@ from typing import Final
 
 from geodata.errors import GridwardError, InputError, PlanError, UnavailableError
 
-__all__ = ["HTTP_STATUS", "Conflict", "NotFound", "Refused", "http_status"]
+__all__ = [
+    "HTTP_STATUS",
+    "Conflict",
+    "Forbidden",
+    "InvalidParameter",
+    "NotFound",
+    "Refused",
+    "Unauthorized",
+    "http_status",
+]
+
+
+class InvalidParameter(InputError):
+    """A query parameter that is unknown, repeated or malformed.
+
+    Parameters
+    ----------
+    name : str
+        The parameter.
+    message : str
+        What is wrong with it, as a sentence that begins with its name.
+    """
+
+    def __init__(self, name: str, message: str) -> None:
+        self.name = name
+        super().__init__(f"The parameter '{name}' {message}.")
+
+
+class Unauthorized(GridwardError):
+    """Writing needs a token, and none or another one was shown."""
+
+
+class Forbidden(GridwardError):
+    """Writing is not possible from where the request comes."""
 
 
 class NotFound(GridwardError):
@@ -33,10 +70,12 @@ class Refused(GridwardError):
 HTTP_STATUS: Final[Mapping[type[Exception], int]] = MappingProxyType(
     {
         InputError: 400,
+        Unauthorized: 401,
+        Forbidden: 403,
         NotFound: 404,
         Conflict: 409,
         PlanError: 409,
-        Refused: 422,
+        Refused: 409,
         UnavailableError: 503,
         GridwardError: 500,
     }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -31,6 +31,13 @@ def _normalised_url(value: Any) -> URL | None:
     return url.set(drivername=_DRIVER)
 
 
+def _comma_separated(value: Any) -> Any:
+    """A list as it stands in a variable: values between commas."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
 class Settings(BaseSettings):
     """Everything that can be set from outside.
 
@@ -44,6 +51,12 @@ class Settings(BaseSettings):
         Whether opening the database brings its tables up to date.
     host, port
         Where ``gridward serve`` listens.
+    token : pydantic.SecretStr or None
+        Whoever shows it may write. None lets only this machine write.
+    cors_origins : tuple of str
+        Web sites whose pages may call the API, comma-separated; none by default.
+    assets : pathlib.Path or None
+        The ``node_modules`` folder with the web assets; None means the project's own.
     snap_tolerance_m : float
         How far outside every grid a household may lie and still go to the nearest, metres.
     default_limit, max_limit : int
@@ -64,6 +77,9 @@ class Settings(BaseSettings):
     auto_migrate: bool = True
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
+    token: SecretStr | None = Field(default=None, min_length=1)
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)] = ()
+    assets: Path | None = None
     snap_tolerance_m: float = Field(default=50.0, ge=0.0, allow_inf_nan=False)
     default_limit: int = Field(default=100, ge=1)
     max_limit: int = Field(default=10_000, ge=1)

@@ -1,0 +1,1 @@
+"""What is published: the collections, their columns and how rows become features."""

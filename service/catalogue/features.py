@@ -1,0 +1,83 @@
+"""Rows of a collection as GeoJSON text, written by PostGIS itself.
+
+Each feature arrives as one string; no geometry is ever parsed in Python. Identifiers come from the
+collections' declarations, values are bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Text, and_, cast, false, func, or_, true
+from sqlalchemy.dialects.postgresql import array
+
+from service.catalogue.collection import Collection
+from service.catalogue.selection import Box, Interval, Selection
+
+__all__ = ["feature_text", "identifier", "selected"]
+
+
+def feature_text(collection: Collection) -> ColumnElement[str]:
+    """Expression for a row as a GeoJSON feature (RFC 7946), as text."""
+    geometry = collection.column(collection.geometry)
+    if "Polygon" in collection.geometry_type:
+        geometry = func.ST_ForcePolygonCCW(geometry)
+    members = [
+        part for each in collection.properties for part in (each.name, collection.column(each.name))
+    ]
+    return func.concat(
+        '{"type":"Feature","id":',
+        cast(func.to_json(identifier(collection)), Text),
+        ',"geometry":',
+        func.coalesce(func.ST_AsGeoJSON(geometry, collection.digits), "null"),
+        ',"properties":',
+        cast(func.json_build_object(*members), Text),
+        "}",
+        type_=Text,
+    ).label("feature")
+
+
+def identifier(collection: Collection) -> ColumnElement[Any]:
+    """Expression for the identifier of a row: its key, several columns joined by a colon."""
+    key = collection.key_columns
+    return key[0] if len(key) == 1 else func.concat_ws(":", *key, type_=Text)
+
+
+def selected(collection: Collection, selection: Selection) -> list[ColumnElement[bool]]:
+    """The conditions of a selection, for a WHERE clause."""
+    conditions: list[ColumnElement[bool]] = []
+    if selection.boxes:
+        conditions.append(_in_boxes(collection, selection.boxes))
+    if selection.interval is not None:
+        conditions.append(_during(collection, selection.interval))
+    for name, value in selection.filters.items():
+        column = collection.column(name)
+        if collection.filters[name].type == "strings":
+            conditions.append(column.op("@>")(cast(array([value]), column.type)))
+        else:
+            conditions.append(column == value)
+    return conditions
+
+
+def _in_boxes(collection: Collection, boxes: Sequence[Box]) -> ColumnElement[bool]:
+    searched = collection.column(collection.search)
+    # a box drawn in to the globe may have turned inside out: it lies wholly beyond it
+    kept = [box for box in boxes if box[0] <= box[2] and box[1] <= box[3]]
+    if not kept:
+        return false()
+    return or_(*(func.ST_Intersects(searched, func.ST_MakeEnvelope(*box, 4326)) for box in kept))
+
+
+def _during(collection: Collection, interval: Interval) -> ColumnElement[bool]:
+    # features without time hold always (OGC API - Features Part 1, 7.15.4)
+    if collection.temporal is None:
+        return true()
+    first, last = (collection.column(name) for name in collection.temporal)
+    start, end = interval
+    conditions = []
+    if end is not None:
+        conditions.append(or_(first.is_(None), first <= end))
+    if start is not None:
+        conditions.append(or_(last.is_(None), last >= start))
+    return and_(true(), *conditions)

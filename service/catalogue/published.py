@@ -1,0 +1,330 @@
+"""The published collections.
+
+Only the columns named here ever leave the service: what is not named (coordinates as given, import
+batches, any category of a household) is not published.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import DateTime, Float, FromClause, Select, cast, func, null, select
+
+from service.catalogue.collection import Collection, Property
+from service.divisions.models import Dataset, Division
+from service.errors import NotFound
+from service.grids.models import Grid
+from service.grids.views import CURRENT_GRID
+from service.households.models import Assignment, Household
+from service.places.models import Facility
+from service.teams.models import Member, Post
+from service.teams.views import COVERAGE, VACANCY
+
+__all__ = ["COLLECTIONS", "find_collection"]
+
+_DATASET: Final = Property("dataset", "Data set that it came with")
+_POINT_DIGITS: Final = 7  # about a centimetre
+
+
+def find_collection(name: str) -> Collection:
+    """The collection of that name.
+
+    Raises
+    ------
+    NotFound
+        There is none.
+    """
+    if name not in COLLECTIONS:
+        raise NotFound(f"There is no collection '{name}'; there are: {', '.join(COLLECTIONS)}.")
+    return COLLECTIONS[name]
+
+
+def _with_dataset(statement: Select[tuple[object, ...]], model: type, name: str) -> FromClause:
+    return (
+        statement.add_columns(Dataset.name.label("dataset"))
+        .join(Dataset, Dataset.id == model.dataset_id)  # type: ignore[attr-defined]
+        .subquery(name)
+    )
+
+
+def _divisions() -> Collection:
+    columns = (Division.code, Division.name, Division.level, Division.parent, Division.geometry)
+    return Collection(
+        name="divisions",
+        title="Divisions",
+        description="Administrative divisions from the province down to the community.",
+        source=_with_dataset(select(*columns), Division, "divisions"),
+        key=("code",),
+        properties=(
+            Property("code", "Division code, data set prefix included"),
+            Property("name", "Name"),
+            Property("level", "province, city, county, street or community"),
+            Property("parent", "Code of the division above"),
+            _DATASET,
+        ),
+        geometry_type="MultiPolygon",
+        light=Division.__table__,
+    )
+
+
+def _grids() -> Collection:
+    return Collection(
+        name="grids",
+        title="Grids",
+        description="The service grids in force today, with their load and their team.",
+        source=select(COVERAGE, COVERAGE.c.grid_code.label("code")).subquery("grids"),
+        key=("code",),
+        properties=(
+            Property("code", "Grid code: community code and number, never reused"),
+            Property("community_code", "Code of the community that it lies in"),
+            Property("community_name", "Name of that community"),
+            Property("kind", "basic, dedicated or micro"),
+            Property("flag", "Why it is out of the ordinary: oversize, undersize, empty, ..."),
+            Property("records", "Household records assigned", "integer"),
+            Property("households", "Households assigned: the load", "integer"),
+            Property("target", "Households that a grid should have", "integer"),
+            Property("posts_required", "Posts that the team needs", "integer"),
+            Property("posts_filled", "Of these, filled", "integer"),
+            Property("vacancies", "Of these, vacant", "integer"),
+        ),
+        geometry_type="Polygon or MultiPolygon",
+        light=CURRENT_GRID,
+    )
+
+
+def _coverage() -> Collection:
+    share = cast(COVERAGE.c.households, Float) / COVERAGE.c.target
+    return Collection(
+        name="coverage",
+        title="Coverage",
+        description="One row a grid in force: load against target, posts against need.",
+        source=select(COVERAGE, share.label("load_share")).subquery("coverages"),
+        key=("grid_code",),
+        properties=(
+            Property("grid_code", "Grid code"),
+            Property("community_code", "Code of its community"),
+            Property("records", "Household records assigned", "integer"),
+            Property("households", "Households assigned: the load", "integer"),
+            Property("target", "Households that a grid should have", "integer"),
+            Property("minimum", "Fewest households that a grid should have", "integer"),
+            Property("maximum", "Most households that a grid should have", "integer"),
+            Property("load_share", "Load divided by target", "number"),
+            Property("posts_required", "Posts that the team needs", "integer"),
+            Property("posts_filled", "Of these, filled", "integer"),
+            Property("vacancies", "Of these, vacant", "integer"),
+            Property("flag", "Why the grid is out of the ordinary"),
+        ),
+        geometry_type="Polygon or MultiPolygon",
+        light=select(CURRENT_GRID, CURRENT_GRID.c.code.label("grid_code")).subquery("light_grids"),
+    )
+
+
+def _households() -> Collection:
+    statement = (
+        select(
+            Household.id,
+            Household.reference,
+            Household.address,
+            Household.building,
+            Household.unit,
+            Household.households,
+            Household.community,
+            CURRENT_GRID.c.code.label("grid_code"),
+            Assignment.method,
+            Household.geometry,
+        )
+        .outerjoin(Assignment, Assignment.household_id == Household.id)
+        .outerjoin(CURRENT_GRID, CURRENT_GRID.c.id == Assignment.grid_id)
+    )
+    return Collection(
+        name="households",
+        title="Households",
+        description="Household records: where they are and the grid in force that serves them.",
+        source=_with_dataset(statement, Household, "households_in_grids"),
+        key=("id",),
+        properties=(
+            Property("reference", "Reference in its data set"),
+            Property("address", "Address"),
+            Property("building", "Building"),
+            Property("unit", "Unit"),
+            Property("households", "Households that the record stands for", "integer"),
+            Property("community", "Community as declared"),
+            Property("grid_code", "Grid in force that serves it; null for an exception"),
+            Property("method", "covers, boundary, snapped, manual or exception"),
+            _DATASET,
+        ),
+        geometry_type="Point",
+        digits=_POINT_DIGITS,
+        light=Household.__table__,
+    )
+
+
+def _assignments() -> Collection:
+    statement = (
+        select(
+            Assignment.household_id,
+            Household.reference.label("household"),
+            Grid.code.label("grid_code"),
+            Assignment.method,
+            Assignment.distance_m,
+            Assignment.at,
+            cast(null(), DateTime(timezone=True)).label("until"),
+            Assignment.reason,
+            Household.geometry,
+        )
+        .join(Household, Household.id == Assignment.household_id)
+        .outerjoin(Grid, Grid.id == Assignment.grid_id)
+    )
+    return Collection(
+        name="assignments",
+        title="Assignments",
+        description="The ledger: the grid of every household, how it came there or why not.",
+        source=_with_dataset(statement, Household, "assignments"),
+        key=("household_id",),
+        properties=(
+            Property("household_id", "Identifier of the household", "integer"),
+            Property("household", "Reference of the household"),
+            Property("grid_code", "Grid that it is assigned to"),
+            Property("method", "covers, boundary, snapped, manual or exception"),
+            Property("distance_m", "Distance to the grid in metres", "number"),
+            Property("at", "When it was assigned", "date-time"),
+            Property("reason", "Why, for an exception or a manual assignment"),
+            _DATASET,
+        ),
+        geometry_type="Point",
+        digits=_POINT_DIGITS,
+        temporal=("at", "until"),
+        light=select(Assignment.household_id, Assignment.method, Household.geometry)
+        .join(Household, Household.id == Assignment.household_id)
+        .subquery("light_assignments"),
+    )
+
+
+def _members() -> Collection:
+    columns = (Member.id, Member.reference, Member.name, Member.roles, Member.max_posts)
+    return Collection(
+        name="members",
+        title="Members",
+        description="Members of the service teams: where they are and roles and places.",
+        source=_with_dataset(select(*columns, Member.geometry), Member, "members"),
+        key=("id",),
+        properties=(
+            Property("reference", "Reference in its data set"),
+            Property("name", "Name"),
+            Property("roles", "Roles that the member can take", "strings"),
+            Property("max_posts", "Posts that the member can hold at most", "integer"),
+            _DATASET,
+        ),
+        geometry_type="Point",
+        digits=_POINT_DIGITS,
+        light=Member.__table__,
+    )
+
+
+def _facilities() -> Collection:
+    columns = (Facility.id, Facility.reference, Facility.name, Facility.kind, Facility.geometry)
+    return Collection(
+        name="facilities",
+        title="Facilities",
+        description="Service centres and other places.",
+        source=_with_dataset(select(*columns), Facility, "facilities"),
+        key=("id",),
+        properties=(
+            Property("reference", "Reference in its data set"),
+            Property("name", "Name"),
+            Property("kind", "Kind of place"),
+            _DATASET,
+        ),
+        geometry_type="Point",
+        digits=_POINT_DIGITS,
+        light=Facility.__table__,
+    )
+
+
+def _posts() -> Collection:
+    statement = (
+        select(
+            Post.id,
+            Member.reference.label("member"),
+            Member.name.label("member_name"),
+            Grid.code.label("grid_code"),
+            Post.role,
+            Post.valid_from,
+            Post.valid_to,
+            Post.fixed,
+            func.ST_PointOnSurface(Grid.geometry).label("geometry"),
+            Grid.geometry.label("area"),
+        )
+        .join(Member, Member.id == Post.member_id)
+        .join(Grid, Grid.id == Post.grid_id)
+        .where(Post.valid_to.is_(None))
+    )
+    return Collection(
+        name="posts",
+        title="Posts",
+        description="Who holds which post in which grid now; the point lies within the grid.",
+        source=statement.subquery("posts"),
+        key=("id",),
+        properties=(
+            Property("member", "Reference of the member"),
+            Property("member_name", "Name of the member"),
+            Property("grid_code", "Grid that the post belongs to"),
+            Property("role", "Role in the team"),
+            Property("valid_from", "Held since", "date-time"),
+            Property("fixed", "Kept by the next staffing as it is", "boolean"),
+        ),
+        geometry_type="Point",
+        search="area",
+        digits=_POINT_DIGITS,
+        temporal=("valid_from", "valid_to"),
+    )
+
+
+def _vacancies() -> Collection:
+    statement = select(
+        VACANCY.c.grid_code,
+        CURRENT_GRID.c.community_code,
+        VACANCY.c.role,
+        VACANCY.c.required,
+        VACANCY.c.filled,
+        VACANCY.c.missing,
+        VACANCY.c.reason,
+        func.ST_PointOnSurface(CURRENT_GRID.c.geometry).label("geometry"),
+        CURRENT_GRID.c.geometry.label("area"),
+    ).join(CURRENT_GRID, CURRENT_GRID.c.id == VACANCY.c.grid_id)
+    return Collection(
+        name="vacancies",
+        title="Vacancies",
+        description="Posts that nobody holds, by grid and role; the point lies within the grid.",
+        source=statement.subquery("vacancies"),
+        key=("grid_code", "role"),
+        properties=(
+            Property("grid_code", "Grid that lacks the post"),
+            Property("community_code", "Code of its community"),
+            Property("role", "Role that is lacking"),
+            Property("required", "Posts that the team needs", "integer"),
+            Property("filled", "Of these, filled", "integer"),
+            Property("missing", "Of these, vacant", "integer"),
+            Property("reason", "Why, as far as the staffing could tell"),
+        ),
+        geometry_type="Point",
+        search="area",
+        digits=_POINT_DIGITS,
+    )
+
+
+#: Every published collection by name, in the order of the list.
+COLLECTIONS: Final[dict[str, Collection]] = {
+    each.name: each
+    for each in (
+        _divisions(),
+        _grids(),
+        _households(),
+        _members(),
+        _facilities(),
+        _posts(),
+        _assignments(),
+        _vacancies(),
+        _coverage(),
+    )
+}

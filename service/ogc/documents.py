@@ -1,0 +1,139 @@
+"""The JSON documents of the API: landing page, conformance, collections. Pure: no database."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from service.catalogue.collection import CRS84, Collection
+from service.catalogue.selection import Box
+from service.ogc.links import GEOJSON, HTML, JSON, OPENAPI, Link, Site, link
+from service.ogc.parameters import Format
+from service.ogc.queries import Page
+
+__all__ = [
+    "CONFORMANCE",
+    "collection_document",
+    "collections",
+    "conformance",
+    "feature",
+    "items",
+    "landing",
+]
+
+CONFORMANCE: Final = (
+    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
+    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/oas30",
+    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/html",
+    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
+)
+
+EXPORT_FORMATS: Final = {
+    "geojson": GEOJSON,
+    "geojsonl": "application/geo+json-seq",
+    "csv": "text/csv",
+    "gpkg": "application/geopackage+sqlite3",
+    "parquet": "application/vnd.apache.parquet",
+    "fgb": "application/vnd.flatgeobuf",
+}
+
+Document = dict[str, Any]
+
+
+def landing(site: Site, *, shown: Format) -> Document:
+    """The landing page: what there is and where."""
+    return {
+        "title": "Gridward",
+        "description": "Service grids, the households in them and the teams that serve them.",
+        "links": [
+            *site.itself(shown=shown),
+            link(site.url("/api"), "service-desc", OPENAPI, "The API as an OpenAPI document"),
+            link(site.url("/docs"), "service-doc", HTML, "The API to read and try"),
+            link(site.url("/conformance"), "conformance", JSON, "Standards this API conforms to"),
+            link(site.url("/collections"), "data", JSON, "The collections of features"),
+            link(site.url("/map"), "related", HTML, "Coverage map"),
+        ],
+    }
+
+
+def conformance(site: Site, *, shown: Format) -> Document:
+    """The conformance declaration."""
+    return {"conformsTo": list(CONFORMANCE), "links": site.itself(shown=shown)}
+
+
+def collections(
+    site: Site, catalogue: dict[str, Collection], extents: dict[str, Box | None], *, shown: Format
+) -> Document:
+    """The list of collections."""
+    return {
+        "links": site.itself(shown=shown),
+        "collections": [
+            collection_document(site, each, extents[name]) for name, each in catalogue.items()
+        ],
+    }
+
+
+def collection_document(
+    site: Site, collection: Collection, extent: Box | None, *, shown: Format | None = None
+) -> Document:
+    """One collection; ``shown`` is None inside the list, where ``self`` is its own address."""
+    path = f"/collections/{collection.name}"
+    own = (
+        site.itself(shown=shown)
+        if shown is not None
+        else [link(site.url(path), "self", JSON, collection.title)]
+    )
+    exports: list[Link] = [
+        link(
+            site.url(f"/exports/{collection.name}.{suffix}"),
+            "enclosure",
+            media_type,
+            f"All of {collection.title} as {suffix}",
+        )
+        for suffix, media_type in EXPORT_FORMATS.items()
+    ]
+    document: Document = {
+        "id": collection.name,
+        "title": collection.title,
+        "description": collection.description,
+        "itemType": "feature",
+        "crs": [CRS84],
+        "storageCrs": CRS84,
+        "links": [
+            *own,
+            link(site.url(path + "/items"), "items", GEOJSON, collection.title),
+            link(site.url(path + "/items", [("f", "html")]), "items", HTML, collection.title),
+            *exports,
+        ],
+    }
+    if extent is not None:
+        document["extent"] = {"spatial": {"bbox": [list(extent)], "crs": CRS84}}
+    return document
+
+
+def items(site: Site, collection: Collection, page: Page, *, time_stamp: str) -> str:
+    """A page of features as GeoJSON text; the features are taken as they are."""
+    links = [*site.itself(shown="json", media_type=GEOJSON), _up(site, collection)]
+    if page.following is not None:
+        following = site.again(offset=None, token=page.following.token())
+        links.append(link(following, "next", GEOJSON, "Next page"))
+    members: Document = {
+        "timeStamp": time_stamp,
+        "numberReturned": len(page.features),
+        "links": links,
+    }
+    if page.matched is not None:
+        members["numberMatched"] = page.matched
+    rest = json.dumps(members, ensure_ascii=False)[1:]
+    return f'{{"type":"FeatureCollection","features":[{",".join(page.features)}],{rest}'
+
+
+def feature(site: Site, collection: Collection, text: str, *, shown: Format) -> str:
+    """One feature as GeoJSON text, with its links."""
+    links = [*site.itself(shown=shown, media_type=GEOJSON), _up(site, collection)]
+    return f'{text[:-1]},"links":{json.dumps(links, ensure_ascii=False)}}}'
+
+
+def _up(site: Site, collection: Collection) -> Link:
+    path = f"/collections/{collection.name}"
+    return link(site.url(path), "collection", JSON, collection.title)

@@ -1,0 +1,77 @@
+"""Links between the documents: absolute addresses, relation and media type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from fastapi import Request
+
+__all__ = ["GEOJSON", "HTML", "JSON", "OPENAPI", "PROBLEM", "SCHEMA", "Site", "link"]
+
+JSON: Final = "application/json"
+GEOJSON: Final = "application/geo+json"
+HTML: Final = "text/html"
+PROBLEM: Final = "application/problem+json"
+SCHEMA: Final = "application/schema+json"
+#: Clients compare this one letter by letter.
+OPENAPI: Final = "application/vnd.oai.openapi+json;version=3.0"
+
+Link = dict[str, Any]
+
+
+def link(href: str, rel: str, media_type: str, title: str) -> Link:
+    """One link object."""
+    return {"href": href, "rel": rel, "type": media_type, "title": title}
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Addresses as the client of one request sees them.
+
+    Attributes
+    ----------
+    base : str
+        Scheme, host and root path, without a slash at the end.
+    path : str
+        Path of the request below the base.
+    query : tuple of (name, value)
+        Its parameters, in order.
+    """
+
+    base: str
+    path: str
+    query: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, request: Request) -> Site:
+        """The addresses for a request."""
+        root = request.scope.get("root_path", "")
+        return cls(
+            base=str(request.base_url).rstrip("/"),
+            path=request.url.path.removeprefix(root),
+            query=tuple(request.query_params.multi_items()),
+        )
+
+    def url(self, path: str, query: Iterable[tuple[str, str]] = ()) -> str:
+        """Absolute address of a path, with parameters."""
+        text = urlencode(list(query), quote_via=quote, safe=",:/")
+        return self.base + quote(path, safe="/:") + ("?" + text if text else "")
+
+    def again(self, **changes: str | None) -> str:
+        """This request's address with some parameters set, or dropped where None."""
+        kept = [(name, value) for name, value in self.query if name not in changes]
+        new = [(name, value) for name, value in changes.items() if value is not None]
+        return self.url(self.path, kept + new)
+
+    def itself(self, *, shown: str, media_type: str = JSON) -> list[Link]:
+        """Links ``self`` and ``alternate`` for the representation that is shown."""
+        as_json = (media_type, "This document as JSON", "json")
+        as_html = (HTML, "This document as a web page", "html")
+        own, other = (as_html, as_json) if shown == "html" else (as_json, as_html)
+        return [
+            link(self.url(self.path, self.query), "self", own[0], "This document"),
+            link(self.again(f=other[2]), "alternate", other[0], other[1]),
+        ]

@@ -1,0 +1,103 @@
+"""Query parameters of the items, and the representation that a request asks for."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from starlette.datastructures import QueryParams
+
+from service.catalogue.collection import Collection
+from service.catalogue.selection import Selection, parse_whole_number
+from service.errors import InvalidParameter
+from service.ogc.paging import Position
+
+__all__ = [
+    "DEFAULT_LIMIT",
+    "MAXIMUM_LIMIT",
+    "Format",
+    "ItemsQuery",
+    "negotiate",
+    "parse_limit",
+    "parse_offset",
+]
+
+DEFAULT_LIMIT: Final = 100
+MAXIMUM_LIMIT: Final = 10_000
+
+Format = Literal["json", "html"]
+_QUALITY: Final = re.compile(r"(?:^|;)\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*(?:;|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class ItemsQuery:
+    """The parameters of one request for items: what is selected, and which page of it."""
+
+    selection: Selection
+    limit: int = DEFAULT_LIMIT
+    offset: int = 0
+    after: Position | None = None
+
+    @classmethod
+    def parse(cls, collection: Collection, given: QueryParams) -> ItemsQuery:
+        """Read the parameters for one collection.
+
+        Raises
+        ------
+        InvalidParameter
+            For an unknown, repeated or malformed parameter.
+        """
+        selection = Selection.parse(collection, given, known=("f", "limit", "offset", "token"))
+        token = given.get("token")
+        if token is not None and "offset" in given:
+            raise InvalidParameter("offset", "cannot be used together with token")
+        types = tuple(column.type.python_type for column in collection.key_columns)
+        return cls(
+            selection=selection,
+            limit=parse_limit(given.get("limit")),
+            offset=parse_offset(given.get("offset")),
+            after=None if token is None else Position.parse(token, types=types),
+        )
+
+
+def parse_limit(text: str | None) -> int:
+    """Rows a page: at least 1; beyond the maximum, the maximum."""
+    if text is None:
+        return DEFAULT_LIMIT
+    limit = parse_whole_number("limit", text)
+    if limit < 1:
+        raise InvalidParameter("limit", "has to be at least 1")
+    return min(limit, MAXIMUM_LIMIT)
+
+
+def parse_offset(text: str | None) -> int:
+    """Rows to skip, from 0."""
+    if text is None:
+        return 0
+    offset = parse_whole_number("offset", text)
+    if offset < 0:
+        raise InvalidParameter("offset", "has to be at least 0")
+    return offset
+
+
+def negotiate(given: QueryParams, accept: str | None) -> Format:
+    """The representation asked for by ``f``, else by ``Accept``, else JSON."""
+    wanted = given.get("f")
+    if wanted is not None:
+        if wanted not in ("json", "geojson", "html"):
+            raise InvalidParameter("f", "has to be json, geojson or html")
+        return "html" if wanted == "html" else "json"
+    quality = _qualities(accept or "")
+    as_json = max(quality.get(name, 0.0) for name in ("application/json", "application/geo+json"))
+    as_html = max(quality.get(name, 0.0) for name in ("text/html", "application/xhtml+xml"))
+    return "html" if as_html > as_json else "json"
+
+
+def _qualities(accept: str) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for part in accept.split(","):
+        name, _, rest = part.strip().partition(";")
+        quality = _QUALITY.search(rest)
+        found[name.strip().lower()] = float(quality.group(1)) if quality else 1.0
+    return found

@@ -1,0 +1,94 @@
+"""Every error over HTTP is a problem document (RFC 9457)."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from geodata.errors import GridwardError
+from service.errors import InvalidParameter, http_status
+
+__all__ = ["ProblemResponse", "add_problem_handlers", "problem"]
+
+_log = logging.getLogger(__name__)
+
+
+class ProblemResponse(JSONResponse):
+    """JSON typed as a problem."""
+
+    media_type = "application/problem+json"
+
+
+def problem(
+    status: int, detail: str | None = None, *, headers: dict[str, str] | None = None, **members: Any
+) -> ProblemResponse:
+    """A problem document of the plain type ``about:blank``: its title is the status itself."""
+    document = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status}
+    if detail is not None:
+        document["detail"] = detail
+    return ProblemResponse({**document, **members}, status_code=status, headers=headers)
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    """Answer every exception with a problem document; nothing internal leaves the house."""
+    app.add_exception_handler(GridwardError, _gridward_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(DBAPIError, _database_error)
+    app.add_exception_handler(Exception, _unexpected_error)
+
+
+def _gridward_error(request: Request, error: Exception) -> Response:
+    status = http_status(error)
+    headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
+    members = {"parameter": error.name} if isinstance(error, InvalidParameter) else {}
+    return problem(status, str(error), headers=headers, **members)
+
+
+def _validation_error(request: Request, error: Exception) -> Response:
+    faults = error.errors() if isinstance(error, RequestValidationError) else []
+    errors = [
+        {"parameter": ".".join(str(part) for part in fault["loc"][1:]), "detail": fault["msg"]}
+        for fault in faults
+    ]
+    detail = "; ".join(
+        f"{each['parameter']}: {each['detail']}" if each["parameter"] else each["detail"]
+        for each in errors
+    )
+    return problem(HTTPStatus.BAD_REQUEST, detail, errors=errors)
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else None
+    details = {
+        404: f"There is nothing at {request.url.path}.",
+        405: f"{request.method} is not possible at {request.url.path}.",
+    }
+    plain = error.detail if isinstance(error, HTTPException) else None
+    return problem(status, details.get(status, plain), headers=headers)
+
+
+def _database_error(request: Request, error: Exception) -> Response:
+    if isinstance(error, IntegrityError):
+        reason = getattr(getattr(error.orig, "diag", None), "message_primary", None)
+        return problem(HTTPStatus.CONFLICT, reason or "The database refused the change.")
+    if isinstance(error, OperationalError):
+        _log.error("database unavailable: %s", type(error.orig).__name__)
+        return problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "The database does not answer. Try again shortly.",
+            headers={"Retry-After": "5"},
+        )
+    return _unexpected_error(request, error)
+
+
+def _unexpected_error(request: Request, error: Exception) -> Response:
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong on our side.")
