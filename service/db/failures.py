@@ -32,6 +32,7 @@ _KINDS: dict[str, type[GridwardError]] = {
     "28": UnavailableError,  # wrong user or password
     "3D": UnavailableError,  # no such database
     "40": Conflict,  # serialization failure, deadlock
+    "42P04": Conflict,  # the database is there already
     "42501": UnavailableError,  # insufficient privilege
     "53": UnavailableError,  # disk full, out of memory, too many connections
     "55P03": Conflict,  # lock not available
@@ -99,10 +100,10 @@ def translating() -> Iterator[None]:
 def install(engine: Engine) -> None:
     """Translate every error of every statement of this engine."""
 
-    @event.listens_for(engine, "handle_error")
-    def _translate(context: ExceptionContext) -> None:
+    @event.listens_for(engine, "handle_error", retval=True)
+    def _translate(context: ExceptionContext) -> BaseException | None:
         original = context.original_exception
-        if isinstance(original, psycopg.Error):
-            plain = translate(original)
-            if plain is not None:
-                context.chained_exception = plain  # type: ignore[misc]
+        # the pool recognises a broken connection by the driver's own error, and replaces it
+        if context.is_pre_ping or not isinstance(original, psycopg.Error):
+            return None
+        return translate(original)
