@@ -67,6 +67,11 @@ imports: $(PACKAGES) ## Imports point down only
 
 ## Tend
 
+.PHONY: picture
+picture: setup browser ## The README's picture, of the map in OUT (SEARCH= opens a grid)
+	$(BIN)/python scripts/picture.py "$(OUT)/coverage.html" docs/images/coverage.png \
+	  $(if $(SEARCH),--search "$(SEARCH)")
+
 .PHONY: lock
 lock: $(PACKAGES) ## Pin the newest Python packages that pyproject.toml allows
 	$(BIN)/pip install --quiet uv

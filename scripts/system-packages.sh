@@ -6,8 +6,7 @@
 #   python    an interpreter that can make a virtual environment (PYTHON names another one)
 #   postgis   a PostgreSQL server (14 or newer) with PostGIS
 #   browser   Chromium, or a Chrome that is there already
-#
-# GRIDWARD_PG_BIN names the folder of the server's programs where they are in an unusual place.
+# The places are those of service/db/binaries.py, which cannot be asked before Python is set up.
 set -euo pipefail
 
 readonly OLDEST_POSTGRESQL=14
@@ -34,10 +33,11 @@ advice() {
 server_folders() {
   local folder major on_path program
   on_path=$(command -v postgres || true)
-  for folder in ${GRIDWARD_PG_BIN:+"$GRIDWARD_PG_BIN"} /usr/lib/postgresql/*/bin /usr/pgsql-*/bin \
-    /opt/homebrew/opt/postgresql@*/bin /usr/local/opt/postgresql@*/bin /usr/local/pgsql/bin \
+  for folder in /usr/lib/postgresql/*/bin /usr/pgsql-*/bin \
+    /opt/homebrew/opt/postgresql@*/bin /usr/local/opt/postgresql@*/bin \
+    /Applications/Postgres.app/Contents/Versions/*/bin \
     ${on_path:+"$(dirname "$on_path")"}; do
-    for program in initdb postgres pg_config; do
+    for program in initdb pg_ctl postgres pg_config; do
       [ -x "$folder/$program" ] || continue 2
     done
     major=$("$folder/postgres" --version | sed -E 's/[^0-9]*([0-9]+).*/\1/')
@@ -46,9 +46,12 @@ server_folders() {
 }
 
 has_postgis() {
-  local folder
+  local folder share
   while read -r folder; do
-    [ -e "$("$folder/pg_config" --sharedir)/extension/postgis.control" ] && return 0
+    # Homebrew keeps extensions beside the server, not within it
+    for share in "$("$folder/pg_config" --sharedir)" "$folder"/../share "$folder"/../share/postgresql*; do
+      [ -e "$share/extension/postgis.control" ] && return 0
+    done
   done < <(server_folders)
   return 1
 }
