@@ -110,6 +110,7 @@ def coverage_map(
         "minimum": int(minimum),
         "maximum": int(maximum),
         "roles": _roles(payload, team),
+        "bounds": payload["bounds"],
     }
     return CoverageMap(payload, meta, assets=assets, tiles=tiles, attribution=attribution)
 

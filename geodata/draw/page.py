@@ -152,15 +152,14 @@ class CoverageMap(folium.Map):
 
     def _start(self) -> str:
         name = self.get_name()
-        west, south, east, north = self.payload["bounds"]
         icons = {
             key: data_uri(asset_path(path, self.assets)) for key, path in _VENDOR_ICONS.items()
         }
-        options = script_json({"zoomSnap": 0.5, "maxZoom": 20})
+        options = script_json({"zoomSnap": 0.25, "zoomDelta": 0.5, "maxZoom": 20})
         return f"""
 delete L.Icon.Default.prototype._getIconUrl;
 L.Icon.Default.mergeOptions({script_json(icons)});
-var {name} = L.map({name!r}, {options}).fitBounds([[{south}, {west}], [{north}, {east}]]);
+var {name} = L.map({name!r}, {options});
 {{
   const {{ meta, payload }} = JSON.parse(document.getElementById("gridward-data").textContent);
   Gridward.coverageMap({name}, meta, Gridward.embeddedSource(payload));

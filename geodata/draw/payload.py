@@ -116,6 +116,7 @@ def _grid_columns(grids: gpd.GeoDataFrame, vacancies: pd.DataFrame | None) -> di
         "households": grids["households"].astype("int64").tolist(),
         "parts": [len(shapely.get_parts(geometry)) for geometry in grids.geometry],
         "flag": _texts(grids, "flag"),
+        "reason": _texts(grids, "reason"),
         "geometry": encode_polygons(grids.geometry),
     }
     if vacancies is not None:

@@ -43,11 +43,19 @@
       this.openPopup = this.openPopup.bind(this);
       this.openGrid = this.openGrid.bind(this);
       addPanes(map);
+      this.fit(meta.bounds);
       this.grids = new Gridward.GridLayer(map, meta, this.openGrid);
       this.addControls();
       map.on("popupclose", () => this.grids.choose(null));
-      map.getContainer().addEventListener("keydown", ({ key }) => key === "Escape" && map.closePopup());
+      map.getContainer().addEventListener("keydown", ({ key }) => key === "Escape" && map.closePopup() && this.closeSheet());
+      map.on("click", () => this.closeSheet());
       map.on("overlayadd overlayremove", () => this.updateLegend());
+    }
+
+    /** Shows the whole, clear of the cards in the corners. */
+    fit([west, south, east, north]) {
+      const cards = this.narrow ? { paddingTopLeft: [12, 130], paddingBottomRight: [12, 60] } : { paddingTopLeft: [60, 165], paddingBottomRight: [270, 24] };
+      this.map.fitBounds([[south, west], [north, east]], { ...cards, animate: false });
     }
 
     async start() {
@@ -70,7 +78,7 @@
       Gridward.headingControl(meta, source, (answer) => this.goTo(answer)).addTo(map);
       L.control.zoom({ position: "topleft" }).addTo(map);
       Gridward.fullScreenControl(map).addTo(map);
-      L.control.scale({ position: "bottomleft", maxWidth: 140 }).addTo(map);
+      L.control.scale({ position: "bottomleft", maxWidth: 140, imperial: false }).addTo(map);
       this.legend = Gridward.legendControl(meta, this.colours).addTo(map);
       const control = L.control.layers(this.shadings(), this.overlays(), { collapsed: this.narrow, position: "topright" });
       control.addTo(map);
@@ -123,36 +131,58 @@
       this.legend.update(this.scale, this.grids.grids, shown);
     }
 
+    /** Shows details where they belong: a popup, or on a small screen a sheet from below. */
     openPopup(latlng, content) {
+      return this.narrow ? this.openSheet(latlng, content) : this.openBubble(latlng, content);
+    }
+
+    openBubble(latlng, content) {
       const size = this.map.getSize();
+      const wide = size.x > 1040; // wide enough to stand between the cards
       const popup = L.popup({
-        maxWidth: Math.min(360, size.x - 40),
-        minWidth: Math.min(240, size.x - 60),
-        maxHeight: Math.max(160, Math.min(460, size.y - (this.narrow ? 190 : 120))),
-        autoPanPaddingTopLeft: [16, this.narrow ? 120 : 16],
-        autoPanPaddingBottomRight: [16, 24],
+        maxWidth: 360,
+        minWidth: 240,
+        maxHeight: Math.max(180, Math.min(480, size.y - (wide ? 90 : 230))),
+        autoPanPaddingTopLeft: wide ? [380, 16] : [16, 170],
+        autoPanPaddingBottomRight: wide ? [270, 24] : [16, 24],
         className: "gw-popup",
       });
       popup.setLatLng(latlng).setContent(content).openOn(this.map);
-      const body = popup.getElement().querySelector(".leaflet-popup-content");
-      body.setAttribute("tabindex", "-1");
-      return popup;
+      return popup.getElement().querySelector(".leaflet-popup-content");
+    }
+
+    openSheet(latlng, content) {
+      this.closeSheet();
+      const close = Gridward.element("button", { type: "button", class: "gw-close", "aria-label": "Close", text: "×", onclick: () => this.closeSheet() });
+      this.sheet = Gridward.element("div", { class: "gw-card gw-sheet" }, close, content);
+      L.DomEvent.disableClickPropagation(this.sheet);
+      L.DomEvent.disableScrollPropagation(this.sheet);
+      this.map.getContainer().append(this.sheet);
+      this.map.panInside(latlng, { paddingTopLeft: [40, 170], paddingBottomRight: [40, this.sheet.offsetHeight + 40], animate: false });
+      return this.sheet;
+    }
+
+    closeSheet() {
+      if (!this.sheet) return;
+      this.sheet.remove();
+      this.sheet = null;
+      this.map.fire("popupclose");
     }
 
     async openGrid(code, latlng = null) {
       const grid = await this.source.details(code);
       if (!grid) return;
-      const at = latlng ?? L.latLng(Gridward.inside(grid.polygons));
-      const byKey = document.activeElement?.dataset?.code === code;
-      const popup = this.openPopup(at, Gridward.gridDetails(grid, this.meta, this.source.has.team));
+      const from = document.activeElement?.dataset?.code === code ? document.activeElement : null;
+      const box = this.openPopup(latlng ?? L.latLng(Gridward.inside(grid.polygons)), Gridward.gridDetails(grid, this.meta, this.source.has.team));
       this.grids.choose(code);
-      if (byKey) this.returnFocus(popup, document.activeElement);
+      if (from) this.lendFocus(box, from);
     }
 
-    /** A popup opened by key takes the focus, and gives it back when it closes. */
-    returnFocus(popup, from) {
-      popup.getElement().querySelector(".leaflet-popup-content").focus({ preventScroll: true });
-      popup.on("remove", () => from.focus({ preventScroll: true }));
+    /** Details opened by key take the focus, and give it back when they close. */
+    lendFocus(box, from) {
+      box.setAttribute("tabindex", "-1");
+      box.focus({ preventScroll: true });
+      this.map.once("popupclose", () => from.focus({ preventScroll: true }));
     }
 
     async goTo(answer) {

@@ -39,9 +39,12 @@
   function flagSection(grid) {
     const flags = Gridward.flags(grid);
     if (!flags.length) return null;
-    const line = (flag) =>
-      element("li", {}, element("strong", { text: label(flag) }), Gridward.FLAGS[flag] ? `: ${Gridward.FLAGS[flag]}` : "");
-    return element("ul", { class: "gw-flags" }, ...flags.map(line));
+    const line = (flag) => {
+      const words = grid.reason && flags.length === 1 ? grid.reason : Gridward.FLAGS[flag];
+      return element("li", {}, element("strong", { text: label(flag) }), words ? `: ${words}` : "");
+    };
+    const reason = grid.reason && flags.length > 1 ? element("li", { class: "gw-quiet", text: grid.reason }) : null;
+    return element("ul", { class: "gw-flags" }, ...flags.map(line), ...(reason ? [reason] : []));
   }
 
   function personLine({ id, name, distance: metres }) {

@@ -36,6 +36,7 @@
       households: grids.households[k],
       parts: grids.parts[k],
       flag: grids.flag[k],
+      reason: grids.reason?.[k] ?? "",
       missing: grids.missing?.[k] ?? null,
       polygons: polygons(grids.geometry[k]),
     }));
@@ -91,7 +92,7 @@
 
   function clusterIndex(places) {
     const index = new Supercluster({
-      radius: 64,
+      radius: 80,
       maxZoom: 17,
       map: ({ households }) => ({ households, places: 1 }),
       reduce: (sum, one) => {

@@ -62,6 +62,7 @@
       shape.bindTooltip(() => Gridward.gridHint(grid), { sticky: true, opacity: 1, className: "gw-tooltip" });
       shape.on("click", (event) => {
         L.DomEvent.stopPropagation(event);
+        shape.closeTooltip();
         this.onOpen(grid.code, event.latlng);
       });
       shape.addTo(this.shapesGroup);

@@ -4,9 +4,9 @@
 (() => {
   const BELOW = "#1f5a93";
   const ABOVE = "#a3420b";
-  const WITHIN = ["#8db9dc", "#c9dfee", "#eeeee6", "#fbd7ac", "#f2a65a"];
-  const STAFFED = "#eef1ec";
-  const MISSING = ["#dcd6ec", "#b9aed8", "#9583c0", "#7158a4", "#4b2e83"];
+  const WITHIN = ["#86b6dc", "#c3dcee", "#faf6dc", "#fbd4a4", "#f0a04f"];
+  const STAFFED = "#f6f6ec";
+  const MISSING = ["#d0c6e6", "#ab9ad3", "#8771bb", "#66499c", "#42207a"];
   // Okabe and Ito's palette, the colours of members' roles
   const ROLES = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a6a00", "#444444"];
 
@@ -32,9 +32,9 @@
         holds: (grid) => grid.households >= step.low && grid.households < step.high,
       }));
     return {
-      title: "Households in a grid",
+      title: "Households a grid",
       note: `target ${Gridward.number(target)}`,
-      within: `within range ${minimum}–${maximum}`,
+      within: "within range",
       classes: [
         { label: `under ${minimum}`, colour: BELOW, holds: (grid) => grid.households < minimum },
         ...within,
@@ -58,7 +58,7 @@
         holds: (grid) => grid.missing >= low && (last || grid.missing < low + width),
       });
     }
-    return { title: "Vacant posts in a grid", note: "posts that nobody holds", classes };
+    return { title: "Vacant posts a grid", classes };
   };
 
   Gridward.colourOf = (scale, grid) => scale.classes.find((step) => step.holds(grid))?.colour ?? "#ffffff";
