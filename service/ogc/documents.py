@@ -111,12 +111,12 @@ def collection_document(
     return document
 
 
-def items(site: Site, collection: Collection, page: Page, *, time_stamp: str) -> str:
-    """A page of features as GeoJSON text; the features are taken as they are."""
-    links = [*site.itself(shown="json", media_type=GEOJSON), _up(site, collection)]
+def items(site: Site, collection: Collection, page: Page, *, shown: Format, time_stamp: str) -> str:
+    """Write a page of features as GeoJSON text; the features are taken as they are."""
+    links = [*site.itself(shown=shown, media_type=GEOJSON), _up(site, collection)]
     if page.following is not None:
         following = site.again(offset=None, token=page.following.token())
-        links.append(link(following, "next", GEOJSON, "Next page"))
+        links.append(link(following, "next", HTML if shown == "html" else GEOJSON, "Next page"))
     members: Document = {
         "timeStamp": time_stamp,
         "numberReturned": len(page.features),

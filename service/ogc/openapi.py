@@ -16,7 +16,8 @@ from starlette.routing import BaseRoute
 
 from service.catalogue.collection import Collection, Property
 from service.ogc.links import GEOJSON, HTML, JSON, OPENAPI, PROBLEM
-from service.ogc.openapi_components import PARAMETERS, SCHEMAS
+from service.ogc.openapi_components import SCHEMAS, parameters
+from service.ogc.parameters import Limits
 
 __all__ = ["openapi_document", "to_version_3_0"]
 
@@ -33,7 +34,11 @@ _JSON_SCHEMA_TYPES: Final = {
 
 
 def openapi_document(
-    routes: Iterable[BaseRoute], catalogue: Mapping[str, Collection], *, base: str
+    routes: Iterable[BaseRoute],
+    catalogue: Mapping[str, Collection],
+    *,
+    base: str,
+    limits: Limits,
 ) -> Document:
     """The whole document.
 
@@ -45,6 +50,8 @@ def openapi_document(
         Collections by name.
     base : str
         Address of the server as the client sees it.
+    limits : Limits
+        Features on a page.
     """
     described = get_openapi(
         title="Gridward",
@@ -62,7 +69,7 @@ def openapi_document(
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     schemas.update(SCHEMAS)
-    components["parameters"] = PARAMETERS
+    components["parameters"] = parameters(limits)
     paths: Document = {**_common_paths(), **_collection_paths(catalogue)}
     for path, operations in translated.get("paths", {}).items():
         paths[path] = {method: _with_problems(each) for method, each in operations.items()}

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from service.ogc.parameters import DEFAULT_LIMIT, MAXIMUM_LIMIT
+from service.ogc.parameters import Limits
 
-__all__ = ["PARAMETERS", "SCHEMAS"]
+__all__ = ["SCHEMAS", "parameters"]
 
-PARAMETERS: Final[dict[str, Any]] = {
+
+def parameters(limits: Limits) -> dict[str, Any]:
+    """Describe the query parameters of the collections."""
+    limit = _PARAMETERS["limit"]
+    bounds = {"maximum": limits.maximum, "default": min(limits)}
+    return {**_PARAMETERS, "limit": {**limit, "schema": {**limit["schema"], **bounds}}}
+
+
+_PARAMETERS: Final[dict[str, Any]] = {
     "f": {
         "name": "f",
         "in": "query",
@@ -58,8 +66,6 @@ PARAMETERS: Final[dict[str, Any]] = {
         "schema": {
             "type": "integer",
             "minimum": 1,
-            "maximum": MAXIMUM_LIMIT,
-            "default": DEFAULT_LIMIT,
         },
         "style": "form",
         "explode": False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from starlette.datastructures import QueryParams
 
@@ -14,20 +14,23 @@ from service.errors import InvalidParameter
 from service.ogc.paging import Position
 
 __all__ = [
-    "DEFAULT_LIMIT",
-    "MAXIMUM_LIMIT",
     "Format",
     "ItemsQuery",
+    "Limits",
     "negotiate",
     "parse_limit",
     "parse_offset",
 ]
 
-DEFAULT_LIMIT: Final = 100
-MAXIMUM_LIMIT: Final = 10_000
-
 Format = Literal["json", "html"]
 _QUALITY: Final = re.compile(r"(?:^|;)\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*(?:;|$)")
+
+
+class Limits(NamedTuple):
+    """Features on a page: when nothing is asked for, and at most."""
+
+    default: int
+    maximum: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +38,12 @@ class ItemsQuery:
     """The parameters of one request for items: what is selected, and which page of it."""
 
     selection: Selection
-    limit: int = DEFAULT_LIMIT
+    limit: int
     offset: int = 0
     after: Position | None = None
 
     @classmethod
-    def parse(cls, collection: Collection, given: QueryParams) -> ItemsQuery:
+    def parse(cls, collection: Collection, given: QueryParams, *, limits: Limits) -> ItemsQuery:
         """Read the parameters for one collection.
 
         Raises
@@ -55,20 +58,20 @@ class ItemsQuery:
         types = tuple(column.type.python_type for column in collection.key_columns)
         return cls(
             selection=selection,
-            limit=parse_limit(given.get("limit")),
+            limit=parse_limit(given.get("limit"), limits),
             offset=parse_offset(given.get("offset")),
             after=None if token is None else Position.parse(token, types=types),
         )
 
 
-def parse_limit(text: str | None) -> int:
+def parse_limit(text: str | None, limits: Limits) -> int:
     """Rows a page: at least 1; beyond the maximum, the maximum."""
     if text is None:
-        return DEFAULT_LIMIT
+        return min(limits.default, limits.maximum)
     limit = parse_whole_number("limit", text)
     if limit < 1:
         raise InvalidParameter("limit", "has to be at least 1")
-    return min(limit, MAXIMUM_LIMIT)
+    return min(limit, limits.maximum)
 
 
 def parse_offset(text: str | None) -> int:

@@ -1,0 +1,88 @@
+"""The HTTP front door: ``create_app(settings)``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
+from starlette.staticfiles import StaticFiles
+
+from geodata.assets import VENDOR_URL
+from service.db.engine import Database
+from service.ogc.extents import Extents
+from service.ogc.routes import router as ogc_router
+from service.settings import Settings
+from service.web.assets import VendorFiles
+from service.web.headers import AccessLog, SecurityHeaders
+from service.web.health import router as health_router
+from service.web.problems import add_problem_handlers
+
+__all__ = ["create_app"]
+
+_STATIC = Path(__file__).parent / "static"
+_ROUTERS = (ogc_router, health_router)
+#: Packed already.
+_PACKED = ("application/geopackage+sqlite3", "application/vnd.apache.parquet")
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Build the service.
+
+    The database is opened when the service starts and closed when it stops.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        By default, as the ``GRIDWARD_*`` variables say.
+    """
+    settings = settings or Settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with Database(settings) as database:
+            app.state.database = database
+            yield
+
+    app = FastAPI(
+        title="Gridward",
+        version=version("gridward"),
+        lifespan=lifespan,
+        # the document and its page are our own: OpenAPI 3.0, no other host
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.settings = settings
+    app.state.extents = Extents()
+    for router in _ROUTERS:
+        app.include_router(router)
+    app.mount(VENDOR_URL, VendorFiles(settings.assets), name="vendor")
+    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    add_problem_handlers(app)
+    _add_middleware(app, settings)
+    return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    """Wrap the routes; what is added last sees the request first."""
+    app.add_middleware(
+        GZipMiddleware,
+        minimum_size=1000,
+        compresslevel=5,
+        exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, *_PACKED),
+    )
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.cors_origins),
+            allow_methods=["GET", "HEAD", "POST", "PUT", "DELETE"],
+            allow_headers=["Authorization", "Content-Type"],
+            expose_headers=["Content-Crs", "Location"],
+        )
+    app.add_middleware(SecurityHeaders, shared=bool(settings.cors_origins))
+    app.add_middleware(AccessLog)
