@@ -79,14 +79,14 @@ lock: $(PACKAGES) ## Pin the newest Python packages that pyproject.toml allows
 
 .PHONY: clean
 clean: ## Remove all that was installed or made, but not the data in .gridward
-	@if [ -x $(BIN)/gridward ]; then $(BIN)/gridward db stop || true; fi
+	@if [ -x $(BIN)/gridward ]; then env -u GRIDWARD_DATABASE_URL $(BIN)/gridward db stop || true; fi
 	rm -rf .venv node_modules out build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache \
 	  .hypothesis .import_linter_cache
 	find geodata service tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: clean-data
 clean-data: ## Remove Gridward's own database and the made-up city
-	@if [ -x $(BIN)/gridward ]; then $(BIN)/gridward db stop || true; fi
+	@if [ -x $(BIN)/gridward ]; then env -u GRIDWARD_DATABASE_URL $(BIN)/gridward db stop; fi
 	rm -rf .gridward
 
 .PHONY: help
