@@ -1,4 +1,4 @@
-"""Polygon coverages: which polygon a point is in, what is wrong with a coverage, how it is repaired.
+"""Polygon coverages: which polygon holds a point, what is wrong with them, how to repair them.
 
 A coverage is a set of polygons that is meant to tile its area: no gap, no overlap.
 """

@@ -264,7 +264,7 @@ def _fill(  # type: ignore[no-untyped-def]
 
     Returns the cells that a polygon fills although others have edges there or fill them too.
     """
-    west, south, width, height = frame
+    west, width = frame[0], frame[2]
     columns, rows = shape
     extra_cell = [np.int64(0) for _ in range(0)]
     extra_polygon = [np.int32(0) for _ in range(0)]
@@ -375,7 +375,7 @@ def _locate(  # type: ignore[no-untyped-def]
     x, y, frame, shape, cell, record, entry_polygon, entry_inside, entry_edge, edge, xy,
     found, shared,
 ):  # fmt: skip
-    """The loop over the points."""
+    """Loop over the points."""
     west, south, width, height = frame
     columns, rows = shape
     for i in range(len(x)):

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from shapely import Polygon, box
 
-from geodata.coverage import Coverage
+from geodata.coverage import Coverage, check, repair
 from geodata.coverage.cells import UNDECIDED, build_index, locate_in_cells
+from geodata.coverage.overlaps import made_valid, overlapping_pairs
 from geodata.errors import InputError
 
 
@@ -176,3 +177,163 @@ def test_a_line_is_refused_with_its_position():
 def test_travels_to_another_process():
     cover = pickle.loads(pickle.dumps(Coverage([box(0, 0, 1, 1)])))  # noqa: S301
     assert cover.locate([0.5], [0.5])[0].tolist() == [0]
+
+
+# -- check ------------------------------------------------------------------------------------
+
+DEGREE = 1e-3  # a side of about 100 m
+
+
+def frame(*shapes, crs="EPSG:4326", **columns) -> gpd.GeoDataFrame:
+    """Polygons in units of a thousandth of a degree, coded A, B, C..."""
+    columns = columns or {"code": [chr(65 + k) for k in range(len(shapes))]}
+    scaled = shapely.transform(np.array(shapes, dtype=object), lambda xy: xy * DEGREE)
+    return gpd.GeoDataFrame(columns, geometry=scaled, crs=crs)
+
+
+def test_a_coverage_has_no_fault():
+    faults = check(frame(box(0, 0, 1, 1), box(1, 0, 2, 1), box(0, 1, 2, 2)))
+    assert faults.empty
+    assert list(faults.columns) == ["kind", "codes", "area_m2", "detail", "geometry"]
+    assert faults.crs == "EPSG:4326"
+
+
+def test_each_fault_is_named_with_codes_area_and_place():
+    bow = Polygon([(5, 5), (6, 6), (6, 5), (5, 6)])
+    polygons = frame(
+        box(0, 0, 1, 1), box(0.9, 0, 2, 1), bow, None, box(8, 0, 9, 1),
+        code=["A", "B", "C", "D", "A"],
+    )  # fmt: skip
+    faults = check(polygons).set_index("kind")
+    assert set(faults.index) == {"invalid", "overlap", "duplicate_code"}
+    overlap = faults.loc["overlap"]
+    assert overlap.codes == ("A", "B")
+    # 0.1 by 1 thousandth of a degree at the equator: 11.1 m by 110.6 m
+    assert overlap.area_m2 == pytest.approx(11.13 * 110.57, rel=1e-3)
+    assert overlap.geometry.symmetric_difference(box(0.0009, 0, 0.001, 0.001)).area < 1e-18
+    assert faults.loc["duplicate_code"].codes == ("A",)
+    invalid = faults.loc["invalid"].set_index("codes")
+    assert invalid.loc[[("C",)]].geometry.iloc[0].distance(shapely.Point(0.0055, 0.0055)) < 1e-9
+    assert invalid.loc[[("D",)]].detail.iloc[0] == "no geometry"
+
+
+def test_gaps_and_strays_against_parents():
+    parents = frame(box(0, 0, 2, 2), box(2, 0, 4, 2), code=["P", "Q"])
+    grids = frame(
+        box(0, 0, 2, 1), box(0, 1, 2.5, 1.5), box(2, 0, 4, 2), box(9, 9, 10, 10),
+        grid_code=["P001", "P002", "Q001", "R001"], community_code=["P", "P", "Q", "R"],
+    )  # fmt: skip
+    faults = check(grids, parents)
+    found = {(kind, codes): round(area, -1) for kind, codes, area in faults.iloc[:, :3].values}
+    unit = 111.3 * 110.6
+    assert found == {
+        ("gap", ("P",)): round(unit, -1),
+        ("stray", ("P002",)): pytest.approx(0.25 * unit, rel=1e-2),
+        ("stray", ("R001",)): pytest.approx(unit, rel=1e-2),
+        ("overlap", ("P002", "Q001")): pytest.approx(0.25 * unit, rel=1e-2),
+    }
+    assert "'R' is not known" in faults[faults.codes == ("R001",)].detail.iloc[0]
+
+
+def test_parents_in_another_crs_and_without_a_link():
+    parents = frame(box(0, 0, 2, 1)).to_crs("EPSG:3857")
+    assert check(frame(box(0, 0, 1, 1), box(1, 0, 2, 1)), parents).empty
+    gap = check(frame(box(0, 0, 1, 1)), parents)
+    assert gap.kind.tolist() == ["gap"]
+
+
+def test_a_hole_between_polygons_is_a_gap_and_a_courtyard_is_none():
+    courtyard = box(0, 0, 3, 3) - box(1, 1, 2, 2)
+    assert check(frame(courtyard)).empty
+    around = [box(0, 0, 3, 1), box(0, 2, 3, 3), box(0, 1, 1, 2), box(2, 1, 3, 2)]
+    gaps = check(frame(*around))
+    assert gaps.kind.tolist() == ["gap"]
+    assert gaps.codes.iloc[0] == ("A", "B", "C", "D")
+
+
+def test_codes_are_needed():
+    with pytest.raises(InputError, match="no column with a code"):
+        check(frame(box(0, 0, 1, 1), size=[1]))
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_every_overlap_is_found(seed):
+    polygons = messy(seed)
+    first, second, shared = overlapping_pairs(polygons)
+    area = np.array([[0 if a is None or b is None else a.intersection(b).area
+                      for b in polygons] for a in polygons])  # fmt: skip
+    expected = np.argwhere(np.triu(area, 1) > 0)
+    np.testing.assert_array_equal(np.column_stack([first, second]), expected)
+    np.testing.assert_allclose(shapely.area(shared), area[first, second])
+
+
+# -- repair -----------------------------------------------------------------------------------
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_repair_is_a_coverage_and_loses_nothing(seed):
+    polygons = frame(*messy(seed))
+    repaired, faults = repair(polygons)
+    shapes = np.array(repaired.geometry, dtype=object)
+    assert shapely.is_valid(shapes).all()
+    assert shapely.coverage_is_valid(shapes)
+    pairs = shapely.intersection(shapes[:, None], shapes[None, :])
+    assert shapely.area(pairs)[np.triu_indices(len(shapes), 1)].sum() == 0
+    before = shapely.union_all(made_valid(np.array(polygons.geometry, dtype=object)))
+    lost = shapely.symmetric_difference(before, shapely.union_all(shapes))
+    assert lost.area * 111.3e3**2 < 1e-3
+    missing = sorted(set(polygons.code) - set(repaired.code))
+    assert missing == sorted(c for codes in faults[faults.kind == "vanished"].codes for c in codes)
+
+
+def test_an_overlap_goes_to_the_lower_code_whatever_the_order():
+    polygons = frame(box(0.9, 0, 2, 1), box(0, 0, 1, 1), box(5, 0, 6, 1), code=["2", "1", "3"])
+    repaired, faults = repair(polygons)
+    assert repaired.code.tolist() == ["2", "1", "3"]
+    assert repaired.geometry.iloc[1].equals(polygons.geometry.iloc[1])
+    assert repaired.geometry.iloc[0].area == pytest.approx(1e-6)
+    assert repaired.geometry.iloc[2].equals_exact(polygons.geometry.iloc[2], 0)
+    assert faults.kind.tolist() == ["overlap"]
+    assert faults.codes.iloc[0] == ("1", "2")
+    assert faults.area_m2.iloc[0] == pytest.approx(11.13 * 110.57, rel=1e-3)
+    backwards, _ = repair(polygons.iloc[::-1])
+    for code in "123":
+        one = repaired.set_index("code").geometry[code]
+        assert one.equals_exact(backwards.set_index("code").geometry[code], 0)
+
+
+def test_a_polygon_that_vanishes_is_an_error():
+    repaired, faults = repair(frame(box(0, 0, 2, 2), box(0.5, 0.5, 1, 1), None))
+    assert repaired.code.tolist() == ["A"]
+    vanished = faults[faults.kind == "vanished"]
+    assert vanished.codes.tolist() == [("B",), ("C",)]
+    assert vanished.area_m2.iloc[0] > 0
+
+
+def test_a_sliver_goes_to_its_neighbour():
+    # B crosses A and comes out 1 mm on the other side, beside C
+    polygons = frame(box(0, 0, 1, 1), box(-1, 0, 1 + 1e-5, 0.01), box(1 + 1e-5, 0, 2, 1))
+    repaired, faults = repair(polygons)
+    assert faults.kind.tolist() == ["overlap", "sliver"]
+    assert faults.codes.iloc[1] in {("A", "B"), ("C", "B")}
+    assert repaired.geometry.geom_type.tolist() == ["Polygon"] * 3
+
+
+def test_tainan_villages(shared_data):
+    villages = gpd.read_file(shared_data / "tainan" / "tainan_case.gpkg", layer="villages")
+    repaired, faults = repair(villages)
+    count = faults.kind.value_counts()
+    assert count["invalid"] == 1
+    assert count["overlap"] == 1254  # of 1,257; three are below a thousandth of a square metre
+    overlap = faults.loc[faults.kind == "overlap", "area_m2"]
+    assert overlap.sum() == pytest.approx(54_157, rel=5e-3)
+    assert "vanished" not in count
+    assert len(repaired) == 752
+    shapes = np.array(repaired.geometry, dtype=object)
+    assert shapely.coverage_is_valid(shapes)
+    assert len(overlapping_pairs(shapes)[0]) == 0
+    before = shapely.union_all(made_valid(np.array(villages.geometry, dtype=object)))
+    lost = shapely.symmetric_difference(before, shapely.union_all(shapes))
+    assert lost.area * 111.3e3**2 < 1e-3

@@ -1,0 +1,72 @@
+"""Where polygons overlap, and the polygonal part of mixed geometry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely import GeometryType, MultiPolygon
+
+__all__ = ["made_valid", "overlapping_pairs", "polygonal"]
+
+
+def polygonal(geometries: NDArray[Any]) -> NDArray[Any]:
+    """Keep of each geometry what has an area: Polygon or MultiPolygon, empty if there is none."""
+    kinds = shapely.get_type_id(geometries)
+    mixed = ~np.isin(kinds, [GeometryType.POLYGON, GeometryType.MULTIPOLYGON])
+    if not mixed.any():
+        return geometries
+    kept = geometries.copy()
+    for k in np.flatnonzero(mixed & ~shapely.is_missing(geometries)):
+        parts = shapely.get_parts(shapely.get_parts(geometries[k]))
+        parts = parts[shapely.get_type_id(parts) == GeometryType.POLYGON]
+        kept[k] = shapely.union_all(parts) if len(parts) else MultiPolygon()
+    return kept
+
+
+def made_valid(geometries: NDArray[Any]) -> NDArray[Any]:
+    """Replace invalid polygons by the polygonal part of their valid structure; drop Z."""
+    flat = shapely.force_2d(geometries)
+    invalid = ~shapely.is_valid(flat) & ~shapely.is_missing(flat)
+    if invalid.any():
+        flat[invalid] = shapely.make_valid(flat[invalid], method="structure", keep_collapsed=False)
+    return polygonal(flat)
+
+
+def overlapping_pairs(
+    polygons: NDArray[Any], least_area: float = 0.0
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[Any]]:
+    """Find the pairs of polygons whose interiors meet.
+
+    Parameters
+    ----------
+    polygons : ndarray of valid Polygon or MultiPolygon, shape (n,)
+        Missing and empty ones overlap nothing.
+    least_area : float
+        Smaller overlaps, in square units of the coordinates, are passed over.
+
+    Returns
+    -------
+    first, second : ndarray of int64, shape (pairs,)
+        Positions, ``first < second``, in ascending order.
+    shared : ndarray of geometry, shape (pairs,)
+        What both cover.
+
+    Notes
+    -----
+    Only polygons with an edge that is out of place in a coverage are intersected with their
+    neighbours: of two that overlap, at least one has such an edge.
+    """
+    present = np.flatnonzero(~shapely.is_missing(polygons) & ~shapely.is_empty(polygons))
+    kept = polygons[present]
+    suspect = np.flatnonzero(~shapely.is_empty(shapely.coverage_invalid_edges(kept)))
+    one, other = shapely.STRtree(kept).query(kept[suspect], predicate="intersects")
+    one = suspect[one]
+    pairs = np.column_stack([np.minimum(one, other), np.maximum(one, other)])
+    pairs = np.unique(pairs[one != other], axis=0)
+    shared = polygonal(shapely.intersection(kept[pairs[:, 0]], kept[pairs[:, 1]]))
+    real = shapely.area(shared) > least_area
+    first, second = present[pairs[real]].T.astype(np.int64)
+    return first, second, shared[real]
