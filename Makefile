@@ -20,6 +20,7 @@ WORKERS ?= auto
 
 BIN := .venv/bin
 PACKAGES := .venv/.installed
+PEERS := .venv/.peers
 ASSETS := node_modules/.installed
 
 # A .venv that is broken (a moved folder, an interpreter that is gone) counts as not made.
@@ -64,6 +65,10 @@ mypy: $(PACKAGES) ## Types
 .PHONY: imports
 imports: $(PACKAGES) ## Imports point down only
 	$(BIN)/lint-imports
+
+.PHONY: bench
+bench: setup $(PEERS) ## Measure, side by side with peers (BENCH=name to choose)
+	$(BIN)/python -m benchmarks $(BENCH)
 
 ## Tend
 
@@ -114,6 +119,11 @@ $(PACKAGES): requirements.lock pyproject.toml | system
 	@PYTHONWARNINGS="ignore:Editable installation" \
 	  $(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check --no-deps \
 	  --no-build-isolation --editable .
+	@touch $@
+
+$(PEERS): requirements-bench.lock $(PACKAGES)
+	@$(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check --require-hashes \
+	  --requirement requirements-bench.lock
 	@touch $@
 
 $(ASSETS): package.json package-lock.json .npmrc | $(PACKAGES)

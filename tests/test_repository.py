@@ -21,6 +21,7 @@ from geodata.manifest import read_manifest
 ROOT = Path(__file__).resolve().parents[1]
 EVERYTHING = ROOT / "requirements.lock"
 SERVICE = ROOT / "requirements-service.lock"
+PEERS = ROOT / "requirements-bench.lock"
 SET_UP = re.compile(
     r"(^|/)(Makefile|Dockerfile|docker-compose\.yml|\.npmrc|package(-lock)?\.json|pyproject\.toml)$"
     r"|\.(lock|sh)$|^\.ci/"
@@ -80,8 +81,13 @@ def test_every_python_dependency_is_pinned(project: dict[str, Any]) -> None:
     assert unpinned(requirements(project["dependencies"]), SERVICE) == []
 
 
+def test_every_peer_is_pinned() -> None:
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]
+    assert unpinned(requirements(groups["bench"]), PEERS) == []
+
+
 def test_every_pin_carries_hashes() -> None:
-    for lock in (EVERYTHING, SERVICE):
+    for lock in (EVERYTHING, SERVICE, PEERS):
         assert [name for name, entry in pins(lock).items() if "--hash=sha256:" not in entry] == []
 
 
