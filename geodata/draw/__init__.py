@@ -7,6 +7,7 @@ service uses the same ones with a source of its own.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -130,7 +131,8 @@ def save_map(map_: folium.Map, path: Path | str) -> Path:
         draft.write_text(map_.get_root().render(), encoding="utf-8")
         draft.replace(target)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
         raise UnavailableError(f"cannot write {target}: {error.strerror}") from error
     return target
 

@@ -155,7 +155,9 @@ class CoverageMap(folium.Map):
         icons = {
             key: data_uri(asset_path(path, self.assets)) for key, path in _VENDOR_ICONS.items()
         }
-        options = script_json({"zoomSnap": 0.25, "zoomDelta": 0.5, "maxZoom": 20})
+        options = script_json(
+            {"zoomSnap": 0.25, "zoomDelta": 0.5, "fadeAnimation": False, "maxZoom": 20}
+        )
         return f"""
 delete L.Icon.Default.prototype._getIconUrl;
 L.Icon.Default.mergeOptions({script_json(icons)});

@@ -1,0 +1,72 @@
+"""One headless Chromium for all browser tests of a session, and pages that watch themselves."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+_ARGUMENTS = (
+    "--no-sandbox",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--disable-quic",
+    "--disable-background-networking",
+)
+
+
+@dataclass
+class Watched:
+    """A page with what it asked for and what it complained about."""
+
+    page: Page
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def foreign(self, *own: str) -> list[str]:
+        """Requests that do not start with one of ``own`` (data: and blob: stay in the page)."""
+        return [url for url in self.requests if not url.startswith((*own, "data:", "blob:"))]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        pytest.skip("Chromium is not installed (make setup)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=list(_ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium: Browser) -> Iterator[Callable[..., Watched]]:
+    """Open an address in a context of its own; ``offline=True`` takes the network away."""
+    contexts = []
+
+    def opened(url: str, *, offline: bool = False, **options: Any) -> Watched:
+        context = chromium.new_context(**({"viewport": {"width": 1280, "height": 800}} | options))
+        contexts.append(context)
+        context.set_offline(offline)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        watched = Watched(page)
+        page.on("request", lambda request: watched.requests.append(request.url))
+        page.on(
+            "console",
+            lambda said: (
+                watched.complaints.append(said.text) if said.type in ("error", "warning") else None
+            ),
+        )
+        page.on("pageerror", lambda error: watched.complaints.append(str(error)))
+        page.on("dialog", lambda dialog: (watched.complaints.append("dialog"), dialog.dismiss()))
+        page.goto(url)
+        return watched
+
+    yield opened
+    for context in contexts:
+        context.close()
