@@ -22,7 +22,7 @@ from geodata._csv import CsvReader, is_csv
 from geodata._vector import ParquetReader, VectorReader, is_parquet
 from geodata.datum import BD09, GCJ02, datum_name, same_crs
 from geodata.errors import InputError
-from geodata.manifest import BarrierSource, DivisionSource, Source, nearest
+from geodata.manifest import BarrierSource, DivisionSource, MemberSource, Source, nearest
 from geodata.schema import STORAGE_CRS
 
 __all__ = ["RawBatch", "SourceInfo", "as_text", "batches", "inspect", "whole"]
@@ -110,16 +110,15 @@ class RawBatch:
             return pa.nulls(len(self), pa.string())
         return as_text(self.table.column(column))
 
-    def raw(self, position: int) -> dict[str, Any]:
-        """One row, every column of it, in types that JSON knows."""
-        row = {
-            name: _jsonable(self.table.column(name)[position].as_py())
-            for name in self.table.column_names
-        }
+    def raw(self, positions: NDArray[np.int64]) -> list[dict[str, Any]]:
+        """Rows as a whole, by their positions in the batch, in types that JSON knows."""
+        taken = self.table.take(pa.array(positions)).to_pylist()
+        rows = [{name: _jsonable(value) for name, value in row.items()} for row in taken]
         if self.geometry is not None:
-            shape = self.geometry[position]
-            row["geometry"] = None if shape is None else shape.wkt[:2000]
-        return row
+            for row, position in zip(rows, positions, strict=True):
+                shape = self.geometry[position]
+                row["geometry"] = None if shape is None else shapely.to_wkt(shape)
+        return rows
 
 
 def inspect(source: Source) -> SourceInfo:
@@ -250,7 +249,7 @@ def _check_columns(source: Source, reader: _Reader) -> None:
                 field=column,
             )
     placed = {"lon", "geometry"} & set(source.columns)
-    if reader.has_geometry or placed:
+    if reader.has_geometry or placed or isinstance(source, MemberSource):
         return
     if isinstance(source, DivisionSource | BarrierSource):
         advice = "give a file with geometry (GeoPackage, GeoJSON, shapefile, ...)"
