@@ -45,12 +45,15 @@ server_folders() {
   done | sort -rn | cut -d' ' -f2-
 }
 
+# The extension's own files; its library may be gone while the scripts of its package are still there.
 has_postgis() {
-  local folder share
+  local folder share library
   while read -r folder; do
-    # Homebrew keeps extensions beside the server, not within it
-    for share in "$("$folder/pg_config" --sharedir)" "$folder"/../share "$folder"/../share/postgresql*; do
-      [ -e "$share/extension/postgis.control" ] && return 0
+    for library in "$("$folder/pg_config" --pkglibdir)" "$folder"/../lib "$folder"/../lib/postgresql*; do
+      [ -e "$library/postgis-3.so" ] || [ -e "$library/postgis-3.dylib" ] || continue
+      for share in "$("$folder/pg_config" --sharedir)" "$folder"/../share/postgresql*; do
+        [ -e "$share/extension/postgis.control" ] && return 0
+      done
     done
   done < <(server_folders)
   return 1
