@@ -259,7 +259,6 @@ def locate_points(
 
 
 def _from_columns(rejections: Rejections) -> tuple[_Floats, _Floats, _Mask]:
-    batch = rejections.batch
     x, no_x = _coordinate(rejections, "lon")
     y, no_y = _coordinate(rejections, "lat")
     for name, blank, other in (("lon", no_x, no_y), ("lat", no_y, no_x)):

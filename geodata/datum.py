@@ -1,11 +1,6 @@
 """Datums: GCJ-02, BD-09 and every CRS that PROJ knows -> EPSG:4326, and which one fits best.
 
-GCJ-02 is the datum of Chinese web maps, WGS84 with an offset of 360 to 700 m that varies with the
-place; BD-09 is that of Baidu, GCJ-02 with a further 600 m. Both are defined by their forward
-formulas only, so the inverses iterate.
-
-Sources: the formulas as published by the many open implementations of the two datums (Krasovsky
-1940 ellipsoid, a = 6378245 m, e2 = 0.00669342162296594); EPSG registry through PROJ for the rest.
+Source: the EPSG registry through PROJ; ``geodata._gcj02`` for the datums of Chinese web maps.
 """
 
 from __future__ import annotations
@@ -14,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import geopandas as gpd
 import numpy as np
@@ -25,6 +20,7 @@ from pyproj import CRS, Transformer
 from pyproj.enums import TransformDirection
 from pyproj.exceptions import CRSError, ProjError
 
+from geodata._gcj02 import CHINA, gcj02_to_bd09, invert, wgs84_to_gcj02
 from geodata.schema import STORAGE_CRS
 
 __all__ = [
@@ -42,15 +38,6 @@ __all__ = [
 
 GCJ02: Final = "gcj02"
 BD09: Final = "bd09"
-
-_SEMI_MAJOR_M: Final = 6378245.0
-_ECCENTRICITY_SQUARED: Final = 0.00669342162296594323
-
-#: The rule by which GCJ-02 counts a place as outside China, and leaves it as it is.
-_CHINA: Final = (72.004, 0.8293, 137.8347, 55.8271)
-
-#: 1e-9 degrees is 0.1 mm, ten times finer than the 1 mm that is promised.
-_CONVERGED_DEGREES: Final = 1e-9
 
 #: Shifts to WGS84 in metres (position = old + shift, geocentric) for datums that PROJ cannot
 #: convert. TWD67: the parameters in public use in Taiwan, good to a few metres.
@@ -146,9 +133,9 @@ def to_wgs84(x: ArrayLike, y: ArrayLike, crs: str) -> tuple[_Array, _Array]:
     """
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if crs == BD09:
-        x, y = _invert(_gcj02_to_bd09, x, y)
+        x, y = invert(gcj02_to_bd09, x, y)
     if crs in {GCJ02, BD09}:
-        return _invert(_wgs84_to_gcj02, x, y)
+        return invert(wgs84_to_gcj02, x, y)
     return _through(_steps(crs), x, y, TransformDirection.FORWARD)
 
 
@@ -156,8 +143,8 @@ def from_wgs84(lon: ArrayLike, lat: ArrayLike, crs: str) -> tuple[_Array, _Array
     """Longitude and latitude in EPSG:4326 -> coordinates in ``crs``; see :func:`to_wgs84`."""
     x, y = np.asarray(lon, dtype=np.float64), np.asarray(lat, dtype=np.float64)
     if crs in {GCJ02, BD09}:
-        x, y = _wgs84_to_gcj02(x, y)
-        return _gcj02_to_bd09(x, y) if crs == BD09 else (x, y)
+        x, y = wgs84_to_gcj02(x, y)
+        return gcj02_to_bd09(x, y) if crs == BD09 else (x, y)
     return _through(_steps(crs), x, y, TransformDirection.INVERSE)
 
 
@@ -179,72 +166,6 @@ def is_ballpark(crs: str, x: float, y: float) -> bool:
     except ProjError:  # there is none
         return True
     return not np.all(np.isfinite(exact.transform(x, y)))
-
-
-def _wgs84_to_gcj02(lon: _Array, lat: _Array) -> tuple[_Array, _Array]:
-    """The published forward formula: an offset in metres on the Krasovsky ellipsoid."""
-    west, south, east, north = _CHINA
-    inside = (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)
-    if not inside.any():
-        return lon.copy(), lat.copy()
-    x, y, pi = lon - 105.0, lat - 35.0, np.pi
-    common = 20.0 * np.sin(6.0 * pi * x) + 20.0 * np.sin(2.0 * pi * x)
-    north_offset = (
-        -100.0
-        + 2.0 * x
-        + 3.0 * y
-        + 0.2 * y**2
-        + 0.1 * x * y
-        + 0.2 * np.sqrt(np.abs(x))
-        + (common + _waves(y, (20.0, 1.0), (40.0, 3.0), (160.0, 12.0), (320.0, 30.0))) * 2.0 / 3.0
-    )
-    east_offset = (
-        300.0
-        + x
-        + 2.0 * y
-        + 0.1 * x**2
-        + 0.1 * x * y
-        + 0.1 * np.sqrt(np.abs(x))
-        + (common + _waves(x, (20.0, 1.0), (40.0, 3.0), (150.0, 12.0), (300.0, 30.0))) * 2.0 / 3.0
-    )
-    latitude = np.radians(lat)
-    curvature = 1.0 - _ECCENTRICITY_SQUARED * np.sin(latitude) ** 2
-    normal = _SEMI_MAJOR_M / np.sqrt(curvature)
-    meridional = _SEMI_MAJOR_M * (1.0 - _ECCENTRICITY_SQUARED) / curvature**1.5
-    with np.errstate(divide="ignore", invalid="ignore"):
-        moved_lon = lon + np.degrees(east_offset / (normal * np.cos(latitude)))
-        moved_lat = lat + np.degrees(north_offset / meridional)
-    return np.where(inside, moved_lon, lon), np.where(inside, moved_lat, lat)
-
-
-def _waves(value: _Array, *terms: tuple[float, float]) -> _Array:
-    """Sum of amplitude * sin(pi * value / period); the sines of one axis of GCJ-02."""
-    total = np.zeros_like(value)
-    for amplitude, period in terms:
-        total += amplitude * np.sin(np.pi * value / period)
-    return total
-
-
-def _gcj02_to_bd09(lon: _Array, lat: _Array) -> tuple[_Array, _Array]:
-    """A small turn and stretch about the origin, then a constant offset."""
-    turn = np.pi * 3000.0 / 180.0
-    radius = np.hypot(lon, lat) + 2e-5 * np.sin(lat * turn)
-    angle = np.arctan2(lat, lon) + 3e-6 * np.cos(lon * turn)
-    return radius * np.cos(angle) + 0.0065, radius * np.sin(angle) + 0.006
-
-
-def _invert(forward: Any, x: _Array, y: _Array) -> tuple[_Array, _Array]:
-    """Fixed-point iteration: both offsets vary by less than 1 % of a step, so it contracts."""
-    guess_x, guess_y = x.copy(), y.copy()
-    for _ in range(30):
-        there_x, there_y = forward(guess_x, guess_y)
-        step_x, step_y = x - there_x, y - there_y
-        guess_x += step_x
-        guess_y += step_y
-        worst = np.fmax.reduce([np.abs(step_x), np.abs(step_y)], axis=None, initial=0.0)
-        if not worst > _CONVERGED_DEGREES:
-            break
-    return guess_x, guess_y
 
 
 @lru_cache(maxsize=64)
@@ -331,7 +252,10 @@ class DatumFit:
 def datum_name(crs: str) -> str:
     """``EPSG:4301 (Tokyo)``, ``gcj02 (GCJ-02)``: a CRS as a person reads it."""
     names = {GCJ02: "GCJ-02", BD09: "BD-09"}
-    return f"{crs} ({names[crs] if crs in names else CRS(crs).name})"
+    if crs in names:
+        return f"{crs} ({names[crs]})"
+    # a CRS without a code is known by its name alone: its definition would fill a page
+    return f"{crs} ({CRS(crs).name})" if len(crs) < 40 else str(CRS(crs).name)
 
 
 def best_datum(
@@ -437,7 +361,7 @@ def _readings(x: _Array, y: _Array, declared: str) -> dict[str, tuple[_Array, _A
             degrees = Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)
             x, y = degrees.transform(x, y)
     middle = float(np.median(x)), float(np.median(y))
-    west, south, east, north = _CHINA
+    west, south, east, north = CHINA
     chinese = west <= middle[0] <= east and south <= middle[1] <= north
     older = [f"EPSG:{code}" for code in _OLDER_CRS if _holds(CRS(code), *middle)]
     for crs_name in (STORAGE_CRS, *((GCJ02, BD09) if chinese else ()), *older):

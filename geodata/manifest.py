@@ -7,8 +7,6 @@ known one. ``docs/data.md`` is the guide for those who write the file.
 
 from __future__ import annotations
 
-import codecs
-import difflib
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
@@ -17,7 +15,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
-from geodata.datum import parse_crs
+from geodata import _values as parsers
+from geodata._values import nearest
 from geodata.errors import ManifestError, UnreadableFile
 from geodata.schema import LEVELS, ROLE_PATTERN
 
@@ -33,8 +32,6 @@ __all__ = [
     "nearest",
     "read_manifest",
 ]
-
-_PREFIX_PATTERN: Final = r"^[0-9A-Za-z][0-9A-Za-z._-]{0,19}$"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,17 +208,6 @@ class Manifest:
         )
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint that names the nearest of ``known`` and lists them all."""
-    names = [str(each) for each in known]
-    if not names:
-        return "there are none"
-    lowered = {each.lower(): each for each in reversed(names)}
-    match = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.0)
-    listed = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
-    return f"did you mean '{lowered[match[0]]}'? There are: {listed}"
-
-
 def read_manifest(path: str | Path) -> Manifest:
     """Read and check a dataset.toml.
 
@@ -287,77 +273,6 @@ def _parse(path: Path) -> dict[str, Any]:
         raise ManifestError(f"this is not valid TOML: {error}", file=path) from None
 
 
-# -- one function a kind of value: value in, value out, ValueError with the reason ----------------
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"must be text in quotes, not {value!r}")
-    if not value.strip():
-        raise ValueError("must not be empty")
-    return value.strip()
-
-
-def _whole(value: Any, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"must be a whole number of at least {least}, not {value!r}")
-    return value
-
-
-def _count(value: Any) -> int:
-    return _whole(value, 0)
-
-
-def _positive(value: Any) -> int:
-    return _whole(value, 1)
-
-
-def _distance(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e6:
-        raise ValueError(f"must be metres from 0 up to 1,000,000, not {value!r}")
-    return float(value)
-
-
-def _crs(value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError(f"must be an EPSG code, 'gcj02' or 'bd09', not {value!r}")
-    return parse_crs(value)
-
-
-def _encoding(value: Any) -> str:
-    try:
-        return codecs.lookup(_text(value)).name
-    except LookupError:
-        known = "utf-8, gb18030, big5, cp932, euc-kr, cp1252"
-        raise ValueError(f"names no known encoding: {value!r}; common ones are {known}") from None
-
-
-def _delimiter(value: Any) -> str:
-    if not isinstance(value, str) or len(value) != 1 or not value.isascii() or value in '"\r\n':
-        raise ValueError(f"must be one character such as ',', ';' or '\\t', not {value!r}")
-    return value
-
-
-def _level(value: Any) -> str:
-    if value not in LEVELS:
-        raise ValueError(f"is no level: {value!r}; {nearest(str(value), LEVELS)}")
-    return str(value)
-
-
-def _prefix(value: Any) -> str:
-    if not isinstance(value, str) or (value and not re.match(_PREFIX_PATTERN, value)):
-        raise ValueError(f"must be up to 20 letters, digits, '.', '_' or '-', not {value!r}")
-    return value
-
-
-def _weight(value: Any) -> str | float:
-    if isinstance(value, str):
-        return _text(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e9:
-        raise ValueError(f"must be a column name or a number above 0, not {value!r}")
-    return float(value)
-
-
 _Parser = Callable[[Any], Any]
 
 _TABLES: Final = (
@@ -372,31 +287,31 @@ _TABLES: Final = (
 )
 
 _DATASET_KEYS: Final[Mapping[str, _Parser]] = {
-    "name": _text,
-    "crs": _crs,
-    "licence": _text,
-    "prefix": _prefix,
-    "encoding": _encoding,
+    "name": parsers.text,
+    "crs": parsers.crs,
+    "licence": parsers.text,
+    "prefix": parsers.prefix,
+    "encoding": parsers.encoding,
 }
 
 _GRID_KEYS: Final[Mapping[str, _Parser]] = {
-    "target": _positive,
-    "minimum": _positive,
-    "maximum": _positive,
-    "snap_tolerance_m": _distance,
+    "target": parsers.positive,
+    "minimum": parsers.positive,
+    "maximum": parsers.positive,
+    "snap_tolerance_m": parsers.distance,
 }
 
 _FILE_KEYS: Final[Mapping[str, _Parser]] = {
-    "file": _text,
-    "layer": _text,
-    "crs": _crs,
-    "encoding": _encoding,
-    "header_rows": _positive,
-    "delimiter": _delimiter,
+    "file": parsers.text,
+    "layer": parsers.text,
+    "crs": parsers.crs,
+    "encoding": parsers.encoding,
+    "header_rows": parsers.positive,
+    "delimiter": parsers.delimiter,
 }
 
 #: keys that are not the name of a column
-_SPECIAL_KEYS: Final[Mapping[str, _Parser]] = {"level": _level, "weight": _weight}
+_SPECIAL_KEYS: Final[Mapping[str, _Parser]] = {"level": parsers.level, "weight": parsers.weight}
 
 _REQUIRED: Final[Mapping[type, tuple[str, ...]]] = {
     DivisionSource: ("level", "file", "code"),
@@ -416,7 +331,7 @@ def _fields_of(kind: type[Source]) -> tuple[str, ...]:
 
 
 def _keys_of(kind: type[Source]) -> dict[str, _Parser]:
-    own = {name: _SPECIAL_KEYS.get(name, _text) for name in _fields_of(kind)}
+    own = {name: _SPECIAL_KEYS.get(name, parsers.text) for name in _fields_of(kind)}
     return {**_FILE_KEYS, **own}
 
 
@@ -540,5 +455,5 @@ def _team(check: _Check, tables: Mapping[str, Any]) -> Mapping[str, int]:
                 f"team.{role}",
             )
     return MappingProxyType(
-        check.table(tables, "team", dict.fromkeys(given, _count), required=False)
+        check.table(tables, "team", dict.fromkeys(given, parsers.count), required=False)
     )
