@@ -114,7 +114,6 @@ def _grid_columns(grids: gpd.GeoDataFrame, vacancies: pd.DataFrame | None) -> di
         "code": _texts(grids, "grid_code"),
         "community": _texts(grids, "community_code"),
         "households": grids["households"].astype("int64").tolist(),
-        "parts": [len(shapely.get_parts(geometry)) for geometry in grids.geometry],
         "flag": _texts(grids, "flag"),
         "reason": _texts(grids, "reason"),
         "geometry": encode_polygons(grids.geometry),

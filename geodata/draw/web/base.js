@@ -36,3 +36,45 @@ Gridward.FLAGS = {
 
 /** The flags of a grid: ["oversize", "multipart"]. */
 Gridward.flags = (grid) => (grid.flag || "").split(/[;,\s]+/).filter(Boolean);
+
+/** The columns that geodata/draw/encode.py writes: steps of whole millionths of a degree. */
+Gridward.decode = (() => {
+  const MILLIONTH = 1e-6;
+
+  /** Steps -> [[lat, lon], ...]. */
+  function vertices(steps) {
+    const line = [];
+    for (let k = 0, x = 0, y = 0; k < steps.length; k += 2) {
+      x += steps[k];
+      y += steps[k + 1];
+      line.push([y * MILLIONTH, x * MILLIONTH]);
+    }
+    return line;
+  }
+
+  const polygons = (parts) => parts.map((rings) => rings.map(vertices));
+
+  function points(columns) {
+    let x = 0;
+    let y = 0;
+    return columns.x.map((step, k) => {
+      x += step;
+      y += columns.y[k];
+      return { lon: x * MILLIONTH, lat: y * MILLIONTH };
+    });
+  }
+
+  /** Places with the households and the addresses at each; gridOf(k) is the code of its grid. */
+  function places(columns, gridOf) {
+    let next = 0;
+    return points(columns).map((place, k) => {
+      const addresses = [];
+      for (let end = next + (columns.addresses?.[k] ?? 0); next < end; next += 1) {
+        addresses.push({ address: columns.address[next], households: columns.at_address[next] });
+      }
+      return { ...place, households: columns.households[k], grid: gridOf(k), addresses };
+    });
+  }
+
+  return { vertices, polygons, points, places };
+})();

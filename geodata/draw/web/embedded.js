@@ -2,30 +2,7 @@
 // The source of a stand-alone page: columns in the page itself (written by geodata/draw/payload.py).
 // A source answers: grids, communities, backdrop, households, members, facilities, details, search.
 (() => {
-  const MILLIONTH = 1e-6;
-
-  /** Steps of whole millionths of a degree -> [[lat, lon], ...]. */
-  function vertices(steps) {
-    const line = [];
-    for (let k = 0, x = 0, y = 0; k < steps.length; k += 2) {
-      x += steps[k];
-      y += steps[k + 1];
-      line.push([y * MILLIONTH, x * MILLIONTH]);
-    }
-    return line;
-  }
-
-  const polygons = (parts) => parts.map((rings) => rings.map(vertices));
-
-  function points(columns) {
-    let x = 0;
-    let y = 0;
-    return columns.x.map((step, k) => {
-      x += step;
-      y += columns.y[k];
-      return { lon: x * MILLIONTH, lat: y * MILLIONTH };
-    });
-  }
+  const { polygons, vertices, points } = Gridward.decode;
 
   function readGrids({ grids, communities }) {
     const names = new Map(communities?.code.map((code, k) => [code, communities.name[k]]));
@@ -34,27 +11,15 @@
       communityCode: grids.community[k],
       community: names.get(grids.community[k]) || "",
       households: grids.households[k],
-      parts: grids.parts[k],
       flag: grids.flag[k],
-      reason: grids.reason?.[k] ?? "",
+      reason: grids.reason[k],
       missing: grids.missing?.[k] ?? null,
       polygons: polygons(grids.geometry[k]),
     }));
   }
 
-  function readPlaces({ households }, grids) {
-    if (!households) return [];
-    let next = 0;
-    return points(households).map((place, k) => {
-      const count = households.addresses?.[k] ?? 0;
-      const addresses = [];
-      for (let end = next + count; next < end; next += 1) {
-        addresses.push({ address: households.address[next], households: households.at_address[next] });
-      }
-      const grid = grids[households.grid[k]]?.code ?? null;
-      return { ...place, households: households.households[k], grid, addresses };
-    });
-  }
+  const readPlaces = ({ households }, grids) =>
+    households ? Gridward.decode.places(households, (k) => grids[households.grid[k]]?.code ?? null) : [];
 
   function readMembers({ members, posts }, grids) {
     if (!members) return { people: [], placed: [] };
