@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from geodata.manifest import read_manifest
+from service.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 EVERYTHING = ROOT / "requirements.lock"
@@ -189,6 +190,13 @@ def test_the_readme_shows_a_manifest_that_reads(tmp_path: Path) -> None:
     for file in re.findall(r'(?m)^file = "(.+)"', shown[1]):
         (tmp_path / file).write_text("present", encoding="utf-8")
     assert read_manifest(manifest).grid.target == 400
+
+
+def test_every_setting_is_explained() -> None:
+    page = (ROOT / "docs" / "operating.md").read_text("utf-8")
+    told = set(re.findall(r"(?<=`)GRIDWARD_[A-Z_]+", page))
+    there = {f"GRIDWARD_{name.upper()}" for name in Settings.model_fields} | {"GRIDWARD_DEBUG"}
+    assert told == there
 
 
 def test_the_command_line_is_installed_under_its_name(project: dict[str, Any]) -> None:
