@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
 import subprocess
+import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -80,6 +83,31 @@ def test_every_python_dependency_is_pinned(project: dict[str, Any]) -> None:
     wanted = requirements(project["dependencies"], extras["setup"], extras["test"])
     assert unpinned(wanted, EVERYTHING) == []
     assert unpinned(requirements(project["dependencies"]), SERVICE) == []
+
+
+def third_party(folder: Path) -> set[str]:
+    """Top names of what the files of a package import, bar the standard library and our own."""
+    trees = [ast.parse(path.read_text("utf-8")) for path in folder.rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    own = {"geodata", "service"}
+    return {name.split(".")[0] for name in names} - set(sys.stdlib_module_names) - own
+
+
+def test_what_is_imported_is_declared(project: dict[str, Any]) -> None:
+    """An image without the packages of the tests must still run."""
+    declared = {canonicalize_name(each.name) for each in requirements(project["dependencies"])}
+    # each comes with a declared package and is part of its face
+    declared |= {"branca", "click", "markupsafe", "starlette"}
+    makers = packages_distributions()
+    undeclared = {
+        name
+        for folder in ("geodata", "service")
+        for name in third_party(ROOT / folder)
+        if not {canonicalize_name(maker) for maker in makers.get(name, [])} & declared
+    }
+    assert undeclared == set()
 
 
 def test_every_peer_is_pinned() -> None:
