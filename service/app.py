@@ -14,9 +14,11 @@ from starlette.staticfiles import StaticFiles
 
 from geodata.assets import VENDOR_URL
 from service.db.engine import Database
+from service.households.routes import router as households_router
 from service.ogc.extents import Extents
 from service.ogc.routes import router as ogc_router
 from service.settings import Settings
+from service.teams.routes import router as teams_router
 from service.web.assets import VendorFiles
 from service.web.headers import AccessLog, SecurityHeaders
 from service.web.health import router as health_router
@@ -25,7 +27,7 @@ from service.web.problems import add_problem_handlers
 __all__ = ["create_app"]
 
 _STATIC = Path(__file__).parent / "static"
-_ROUTERS = (ogc_router, health_router)
+_ROUTERS = (ogc_router, teams_router, households_router, health_router)
 #: Packed already.
 _PACKED = ("application/geopackage+sqlite3", "application/vnd.apache.parquet")
 

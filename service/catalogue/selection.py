@@ -17,6 +17,7 @@ from starlette.datastructures import QueryParams
 
 from service.catalogue.collection import Collection, Property
 from service.errors import InvalidParameter
+from service.web.parameters import reject_unknown
 
 __all__ = [
     "Box",
@@ -26,7 +27,6 @@ __all__ = [
     "parse_datetime",
     "parse_value",
     "parse_whole_number",
-    "reject_unknown",
 ]
 
 _LARGEST_INTEGER: Final = 2**63 - 1
@@ -90,24 +90,6 @@ class Selection:
                 if name in given
             },
         )
-
-
-def reject_unknown(given: QueryParams, known: Names[str]) -> None:
-    """Refuse parameters that are not known, and those given twice.
-
-    Raises
-    ------
-    InvalidParameter
-        Names the first such parameter.
-    """
-    seen: set[str] = set()
-    for name, _ in given.multi_items():
-        if name not in known:
-            listed = ", ".join(sorted(known)) or "none"
-            raise InvalidParameter(name, f"is not known here; known are: {listed}")
-        if name in seen:
-            raise InvalidParameter(name, "is given more than once")
-        seen.add(name)
 
 
 def parse_bbox(text: str | None) -> tuple[Box, ...]:

@@ -16,7 +16,6 @@ from starlette.responses import HTMLResponse, Response
 
 from service.catalogue.collection import Collection
 from service.catalogue.published import COLLECTIONS, find_collection
-from service.catalogue.selection import reject_unknown
 from service.errors import NotFound
 from service.ogc import documents
 from service.ogc.extents import Extents
@@ -26,6 +25,7 @@ from service.ogc.pages import page
 from service.ogc.parameters import Format, ItemsQuery, Limits, negotiate
 from service.ogc.queries import get_feature, list_features
 from service.ogc.sketch import sketch
+from service.web.parameters import reject_unknown
 from service.web.session import DatabaseSession
 
 __all__ = ["router"]

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 from sqlalchemy import text
 
+from service.web.parameters import NO_PARAMETERS
 from service.web.session import DatabaseSession
 
 __all__ = ["Health", "router"]
@@ -23,7 +24,7 @@ class Health(BaseModel):
     postgis: str
 
 
-@router.get("/health")
+@router.get("/health", dependencies=[NO_PARAMETERS])
 def get_health(session: DatabaseSession) -> Health:
     """Tell whether the service and its database are up; 503 if the database does not answer."""
     release = session.scalar(text("SELECT postgis_lib_version()"))

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from geodata.errors import GridwardError
 from service.errors import InvalidParameter, http_status
 
-__all__ = ["ProblemResponse", "add_problem_handlers", "problem"]
+__all__ = ["ProblemResponse", "add_problem_handlers", "describe", "problem"]
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +34,18 @@ def problem(
     if detail is not None:
         document["detail"] = detail
     return ProblemResponse({**document, **members}, status_code=status, headers=headers)
+
+
+def describe(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe the problems that a route may answer with, for the API document."""
+    schema = {"$ref": "#/components/schemas/problem"}
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {ProblemResponse.media_type: {"schema": schema}},
+        }
+        for status in statuses
+    }
 
 
 def add_problem_handlers(app: FastAPI) -> None:

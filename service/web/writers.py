@@ -18,7 +18,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from service.errors import Forbidden, Unauthorized
 from service.settings import Settings
 
-__all__ = ["Writer", "require_writer"]
+__all__ = ["WRITER", "require_writer"]
 
 _bearer = HTTPBearer(auto_error=False, description="The value of GRIDWARD_TOKEN.")
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host")
@@ -50,7 +50,8 @@ def require_writer(
         )
 
 
-Writer = Depends(require_writer)
+#: Dependency of routes that write.
+WRITER = Depends(require_writer)
 
 
 def _is_local(request: Request) -> bool:

@@ -1,0 +1,128 @@
+"""Teams: who holds which post, what is vacant, who is near."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any
+
+from sqlalchemy import Row, cast, func, or_, select, update
+from sqlalchemy.dialects.postgresql import array
+from sqlalchemy.orm import Session, aliased
+
+from geodata.errors import InputError
+from service.db.spatial import nearest, point
+from service.errors import NotFound
+from service.teams.models import Member, Post
+from service.teams.views import COVERAGE, VACANCY
+
+__all__ = [
+    "add_post",
+    "end_post",
+    "get_coverage",
+    "list_nearest_members",
+    "list_posts",
+    "list_vacancies",
+]
+
+
+def list_posts(session: Session, *, grid_id: int, at: date | None = None) -> Sequence[Row[Any]]:
+    """The posts of a grid and who holds them, now or at the end of a day."""
+    statement = (
+        select(
+            Post.id,
+            Member.reference.label("member"),
+            Member.name,
+            Post.role,
+            Post.valid_from,
+            Post.fixed,
+        )
+        .join(Member, Member.id == Post.member_id)
+        .where(Post.grid_id == grid_id)
+        .order_by(Post.role, Post.id)
+    )
+    if at is None:
+        return session.execute(statement.where(Post.valid_to.is_(None))).all()
+    next_day = at + timedelta(days=1)
+    held = (Post.valid_from < next_day, or_(Post.valid_to.is_(None), Post.valid_to >= next_day))
+    return session.execute(statement.where(*held)).all()
+
+
+def list_vacancies(session: Session, *, grid_id: int) -> Sequence[Row[Any]]:
+    """What the team of a grid lacks: role, required, filled, missing, reason."""
+    lacking = VACANCY.c
+    return session.execute(
+        select(lacking.role, lacking.required, lacking.filled, lacking.missing, lacking.reason)
+        .where(lacking.grid_id == grid_id)
+        .order_by(lacking.role)
+    ).all()
+
+
+def get_coverage(session: Session, *, grid_id: int) -> Row[Any]:
+    """The figures of a grid in force, without its geometry."""
+    figures = [column for column in COVERAGE.c if column.name != "geometry"]
+    return session.execute(select(*figures).where(COVERAGE.c.grid_id == grid_id)).one()
+
+
+def list_nearest_members(
+    session: Session, *, lon: float, lat: float, role: str | None, limit: int
+) -> Sequence[Row[Any]]:
+    """The members nearest to a point in degrees, of a role if given, with distance_m in metres."""
+    held = aliased(Post)
+    posts = (
+        select(func.count())
+        .where(held.member_id == Member.id, held.valid_to.is_(None))
+        .scalar_subquery()
+    )
+    rows = select(
+        Member.id,
+        Member.reference.label("member"),
+        Member.name,
+        Member.roles,
+        posts.label("posts"),
+        Member.max_posts,
+        func.ST_X(Member.geometry).label("lon"),
+        func.ST_Y(Member.geometry).label("lat"),
+    ).where(Member.geometry.is_not(None))
+    if role is not None:
+        rows = rows.where(Member.roles.op("@>")(cast(array([role]), Member.roles.type)))
+    ordered = nearest(rows, Member.geometry, point(lon, lat), limit=limit)
+    return session.execute(ordered.order_by(Member.id)).all()
+
+
+def add_post(session: Session, *, grid: Row[Any], member: str, role: str) -> Row[Any]:
+    """Post a member of the grid's data set; the database refuses a role or a post too many.
+
+    Raises
+    ------
+    InputError
+        The data set has no such member.
+    """
+    found = session.scalar(
+        select(Member).where(Member.reference == member, Member.dataset_id == grid.dataset_id)
+    )
+    if found is None:
+        raise InputError(f"There is no member '{member}' in the data set of the grid.")
+    post = Post(member_id=found.id, grid_id=grid.id, role=role)
+    session.add(post)
+    session.flush()
+    posts = list_posts(session, grid_id=grid.id)
+    return next(each for each in posts if each.id == post.id)
+
+
+def end_post(session: Session, *, post_id: int) -> None:
+    """End a current post; it stays in the history.
+
+    Raises
+    ------
+    NotFound
+        There is no current post of that id.
+    """
+    ended = session.scalar(
+        update(Post)
+        .where(Post.id == post_id, Post.valid_to.is_(None))
+        .values(valid_to=func.now())
+        .returning(Post.id)
+    )
+    if ended is None:
+        raise NotFound(f"There is no current post {post_id}.")

@@ -1,0 +1,151 @@
+"""Teams, posts and places as they are told over HTTP."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from geodata.schema import ROLE_PATTERN
+from service.divisions.schemas import DivisionStep
+from service.web.parameters import Parameters
+
+__all__ = [
+    "GridTeam",
+    "HeldPost",
+    "LocateParameters",
+    "LocatedGrid",
+    "Location",
+    "NearMember",
+    "NearParameters",
+    "NearestGrid",
+    "NewPost",
+    "VacantPost",
+]
+
+Longitude = Annotated[float, Field(ge=-180, le=180, description="Degrees east, WGS84.")]
+Latitude = Annotated[float, Field(ge=-90, le=90, description="Degrees north, WGS84.")]
+Role = Annotated[str, Field(pattern=ROLE_PATTERN, description="Role in the team.")]
+
+
+class LocateParameters(Parameters):
+    """A place, and the day that is asked about."""
+
+    lon: Longitude
+    lat: Latitude
+    at: date | None = Field(None, description="Day whose grids and teams to tell; today if absent.")
+
+
+class NearParameters(Parameters):
+    """A place, and whom to look for."""
+
+    lon: Longitude
+    lat: Latitude
+    role: Role | None = None
+    limit: int = Field(5, ge=1, le=100, description="Members to tell at most.")
+
+
+class HeldPost(BaseModel):
+    """A post and who holds it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    member: str = Field(description="Reference of the member.")
+    name: str | None
+    role: str
+    valid_from: datetime
+    fixed: bool = Field(description="Kept by the next staffing as it is.")
+
+
+class VacantPost(BaseModel):
+    """Posts of one role that nobody holds."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    role: str
+    required: int
+    filled: int
+    missing: int
+    reason: str | None
+
+
+class LocatedGrid(BaseModel):
+    """The grid that serves a place."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    code: str
+    community_code: str
+    kind: str
+    flag: str | None
+    on_boundary: bool = Field(description="The place lies on the boundary of the grid.")
+    boundary_distance_m: float = Field(description="Metres to the boundary of the grid.")
+
+
+class NearestGrid(BaseModel):
+    """The grid nearest to a place outside every grid."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    code: str
+    distance_m: float
+
+
+class Location(BaseModel):
+    """Where a place belongs; outside every grid, ``grid`` is null and ``nearest`` is told."""
+
+    lon: float
+    lat: float
+    at: date | None
+    grid: LocatedGrid | None
+    nearest: NearestGrid | None
+    divisions: list[DivisionStep] = Field(description="From the top down to the community.")
+    team: dict[str, list[HeldPost]] = Field(description="Posts by role.")
+
+
+class GridTeam(BaseModel):
+    """A grid in force with its load, its team and what the team lacks."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    code: str
+    community_code: str
+    kind: str
+    flag: str | None
+    records: int = Field(description="Household records assigned.")
+    households: int = Field(description="Households assigned: the load.")
+    target: int
+    minimum: int
+    maximum: int
+    posts_required: int
+    posts_filled: int
+    divisions: list[DivisionStep] = Field(description="From the top down to the community.")
+    team: dict[str, list[HeldPost]] = Field(description="Posts by role.")
+    vacancies: list[VacantPost]
+
+
+class NearMember(BaseModel):
+    """A member and how far away."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    member: str = Field(description="Reference of the member.")
+    name: str | None
+    roles: list[str]
+    posts: int = Field(description="Posts held now.")
+    max_posts: int
+    lon: float
+    lat: float
+    distance_m: float = Field(description="Metres on the spheroid.")
+
+
+class NewPost(BaseModel):
+    """Whom to post in which role."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    member: str = Field(min_length=1, description="Reference of the member.")
+    role: Role
