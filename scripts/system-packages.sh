@@ -74,7 +74,10 @@ apt_packages() {
   local major folder
   case $1 in
     python) "$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])' ;;
-    browser) echo chromium ;;
+    browser)
+      # Ubuntu calls it by another name
+      if apt-cache show chromium >/dev/null 2>&1; then echo chromium; else echo chromium-browser; fi
+      ;;
     postgis)
       # PostGIS for the newest server that is there; without one, the system's own version of both
       while read -r folder; do

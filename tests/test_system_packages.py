@@ -32,7 +32,7 @@ class System:
             made = self.folder / installs
             notes += f'\n[[ $* != *install* ]] || {{ : > "{made}"; chmod +x "{made}"; }}'
         self.add("apt-get", notes)
-        self.add("apt-cache", "exit 1")
+        self.add("apt-cache", '[ "$*" = "show chromium" ]')
 
     @property
     def log(self) -> Path:
@@ -79,6 +79,13 @@ def test_installs_what_is_missing_and_nothing_more(system: System) -> None:
     update, install = system.calls
     assert update.endswith("update")
     assert install.endswith("install -y --no-install-recommends chromium")
+
+
+def test_knows_the_name_that_ubuntu_uses(system: System) -> None:
+    system.add_apt(installs="chromium-browser")
+    system.add("apt-cache", "exit 100")
+    assert system.run("browser").returncode == 0
+    assert system.calls[-1].endswith(" chromium-browser")
 
 
 def test_asks_sudo_as_an_ordinary_user(system: System) -> None:

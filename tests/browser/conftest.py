@@ -10,6 +10,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+_BROWSERS = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+)
 _ARGUMENTS = (
     "--no-sandbox",
     "--use-angle=swiftshader",
@@ -34,9 +40,9 @@ class Watched:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    program = next(filter(None, map(shutil.which, _BROWSERS)), None)
     if program is None:
-        pytest.skip("Chromium is not installed (make setup)")
+        pytest.skip("neither Chromium nor Chrome is installed; make test installs it")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=list(_ARGUMENTS))
         yield browser
