@@ -1,0 +1,293 @@
+"""Staffing against linear programming, the rules of posts, and the words for vacancies."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment, linprog
+from shapely import Point, Polygon, box
+
+from geodata.errors import InputError
+from geodata.staff import staff
+from geodata.staff.flow import solve
+from geodata.staff.problem import StaffingProblem, role_groups, state_problem
+
+ROLES = ("police", "doctor", "volunteer")
+
+
+def town(seed: int, grids: int, members: int, crs: str = "EPSG:32650"):
+    """Square grids in metres and members around them."""
+    rng = np.random.default_rng(seed)
+    corners = rng.uniform(0, 3000, (grids, 2))
+    shapes = [box(x, y, x + 200, y + 200) for x, y in corners]
+    frame = gpd.GeoDataFrame(
+        {"grid_code": [f"G{k:03}" for k in range(grids)]}, geometry=shapes, crs=crs
+    )
+    roles = [list(rng.choice(ROLES, rng.integers(1, 3), replace=False)) for _ in range(members)]
+    people = gpd.GeoDataFrame(
+        {
+            "member_id": [f"M{k:03}" for k in range(members)],
+            "roles": roles,
+            "max_posts": rng.integers(0, 4, members),
+        },
+        geometry=gpd.points_from_xy(*rng.uniform(0, 3200, (2, members))),
+        crs=crs,
+    )
+    return frame, people
+
+
+def by_linear_programming(problem: StaffingProblem) -> tuple[int, int]:
+    """Most posts that can be filled, and the least total distance for that."""
+    grids, roles = len(problem.grid_codes), len(problem.roles)
+    steps = problem.member_xy[:, None] - problem.grid_xy[None]
+    near = np.hypot(steps[..., 0], steps[..., 1]) <= problem.max_distance
+    pairs = [(m, r, g) for m, r in np.argwhere(problem.eligible) for g in np.flatnonzero(near[m])]
+    if not pairs:
+        return 0, 0
+    member, role, grid = np.array(pairs).T
+    step = problem.member_xy[member] - problem.grid_xy[grid]
+    cost = np.rint(np.hypot(step[:, 0], step[:, 1]))
+    by_member = (member[None, :] == np.arange(len(problem.member_ids))[:, None]).astype(float)
+    slot = role * grids + grid
+    by_slot = (slot[None, :] == np.arange(grids * roles)[:, None]).astype(float)
+    limits = np.concatenate([problem.capacity, np.repeat(problem.demand, grids)])
+    at_most = np.vstack([by_member, by_slot])
+    most = linprog(-np.ones(len(cost)), A_ub=at_most, b_ub=limits, bounds=(0, 1))
+    filled = round(-most.fun)
+    least = linprog(
+        cost, A_ub=at_most, b_ub=limits, A_eq=np.ones((1, len(cost))), b_eq=[filled], bounds=(0, 1)
+    )
+    return filled, round(least.fun)
+
+
+def assert_rules(result, grids, members, team, max_posts=2):
+    """No post beyond what the member may and the grid needs; nothing uncounted."""
+    posts = result.posts
+    assert not posts.duplicated(["member_id", "grid_code", "role"]).any()
+    people = members.set_index("member_id")
+    own = people["max_posts"].clip(upper=max_posts) if "max_posts" in people else max_posts
+    held = posts.member_id.value_counts()
+    assert (held <= pd.Series(own, people.index)[held.index]).all()
+    for row in posts.itertuples():
+        assert row.role in people.roles[row.member_id]
+    filled = posts.groupby(["grid_code", "role"]).size()
+    for code in grids.grid_code:
+        for role, needed in team.items():
+            vacancy = result.vacancies
+            missing = vacancy[(vacancy.grid_code == code) & (vacancy.role == role)].missing.sum()
+            assert filled.get((code, role), 0) + missing == needed
+    assert posts.distance_m.sum() == result.total_distance_m
+    assert (posts.groupby("member_id").second.sum() == held.sort_index() - 1).all()
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    grids=st.integers(1, 6),
+    members=st.integers(0, 14),
+    limit=st.sampled_from([None, 900.0]),
+    all_arcs=st.sampled_from([0, 10**6]),
+)
+def test_most_posts_then_least_distance(seed, grids, members, limit, all_arcs):
+    frame, people = town(seed, grids, members)
+    team = {"police": 1, "doctor": 1, "volunteer": 2}
+    problem, _, _ = state_problem(frame, people, team, 2, limit)
+    filled, least = by_linear_programming(problem)
+    solution = solve(problem, all_arcs)
+    assert len(solution.member) == filled
+    assert solution.distance.sum() == least == solution.lower_bound
+
+    result = staff(frame, people, team, max_distance_m=limit)
+    assert (len(result.posts), result.total_distance_m) == (filled, least)
+    assert result.lower_bound_m == result.total_distance_m
+    assert_rules(result, frame, people, team)
+
+
+@pytest.mark.parametrize(("members", "limit"), [(100, None), (400, None), (250, 2000.0)])
+def test_pricing_reaches_the_optimum_over_all_arcs(members, limit):
+    # everyone lives in one corner, so that the nearest arcs of all grids fight for few people
+    frame, people = town(5, 120, members)
+    people.geometry = people.geometry.affine_transform([0.05, 0, 0, 0.05, 0, 0])
+    problem, _, _ = state_problem(frame, people, {"police": 1, "doctor": 1}, 2, limit)
+    whole, priced = solve(problem, 10**9), solve(problem, 0)
+    assert priced.rounds > 1
+    assert priced.arcs < whole.arcs
+    assert len(priced.member) == len(whole.member)
+    assert priced.distance.sum() == whole.distance.sum()
+    assert priced.lower_bound == priced.distance.sum()
+
+
+def test_equals_the_assignment_problem():
+    frame, people = town(3, 30, 40)
+    people["roles"], people["max_posts"] = "police", 1
+    result = staff(frame, people, {"police": 1})
+    problem, _, _ = state_problem(frame, people, {"police": 1}, 2, None)
+    cost = np.rint(np.hypot(*(problem.member_xy[:, None] - problem.grid_xy[None]).T))
+    rows, columns = linear_sum_assignment(cost)
+    assert result.total_distance_m == cost[rows, columns].sum() == result.lower_bound_m
+
+
+def test_same_for_any_order_and_with_an_executor():
+    frame, people = town(11, 25, 60)
+    team = {"police": 1, "doctor": 1, "volunteer": 2}
+    people["roles"] = [roles[:1] for roles in people.roles]
+    expected = staff(frame, people, team)
+    with ThreadPoolExecutor(2) as executor:
+        for other in (
+            staff(
+                frame.sample(frac=1, random_state=1), people.sample(frac=1, random_state=2), team
+            ),
+            staff(frame, people, team, executor=executor),
+        ):
+            pd.testing.assert_frame_equal(other.posts, expected.posts)
+            pd.testing.assert_frame_equal(other.vacancies, expected.vacancies)
+            assert other.lower_bound_m == expected.lower_bound_m == expected.total_distance_m
+
+
+def test_roles_that_share_no_member_are_apart():
+    eligible = np.array([[1, 0, 1, 0], [0, 1, 0, 0], [0, 1, 0, 0]], dtype=bool)
+    assert [group.tolist() for group in role_groups(eligible)] == [[0, 2], [1], [3]]
+
+
+def line(*places: float, codes: str = "ABCDEFG") -> gpd.GeoDataFrame:
+    """Grids of 20 m about places along a line, in metres."""
+    shapes = [box(x - 10, -10, x + 10, 10) for x in places]
+    return gpd.GeoDataFrame(
+        {"grid_code": list(codes[: len(places)])}, geometry=shapes, crs="EPSG:32650"
+    )
+
+
+def people(**where) -> gpd.GeoDataFrame:
+    """Members by id: (roles, x); x None for no place."""
+    shapes = [None if x is None else Point(x, 0) for _, x in where.values()]
+    roles = [roles for roles, _ in where.values()]
+    return gpd.GeoDataFrame(
+        {"member_id": list(where), "roles": roles}, geometry=shapes, crs="EPSG:32650"
+    )
+
+
+def test_filling_posts_comes_before_distance():
+    # p stands at grid A; only p can be police, and q alone would leave the doctor's post empty
+    result = staff(line(0), people(p=("police;doctor", 0), q=("police", 5000)),
+                   {"police": 1, "doctor": 1}, max_posts=1)  # fmt: skip
+    assert result.posts.set_index("role").member_id.to_dict() == {"police": "q", "doctor": "p"}
+    assert result.vacancies.empty
+    assert result.total_distance_m == 5000
+
+
+def test_nobody_holds_the_same_role_twice_in_one_grid():
+    result = staff(line(0), people(p=("volunteer", 3)), {"volunteer": 2})
+    assert result.posts[["member_id", "distance_m", "second"]].values.tolist() == [["p", 3, False]]
+    assert result.vacancies.missing.tolist() == [1]
+
+
+def test_a_second_post_is_marked():
+    result = staff(line(0, 100, 200), people(p=("police", 90)), {"police": 1})
+    assert result.posts.grid_code.tolist() == ["A", "B"]
+    assert result.posts.second.tolist() == [True, False]
+    assert result.vacancies.grid_code.tolist() == ["C"]
+
+
+def test_the_reason_of_a_vacancy_names_role_posts_and_people():
+    result = staff(
+        line(0, 100, 200), people(p=("police", 0)), {"police": 1, "teacher": 1}, max_posts=2
+    )
+    reasons = result.vacancies.groupby("role").reason.first()
+    assert reasons["police"] == "police: 3 posts, 1 eligible member can hold 2"
+    assert reasons["teacher"] == "teacher: 3 posts, no eligible member"
+
+
+def test_the_reason_says_when_people_are_needed_elsewhere_or_too_far():
+    both = people(p=("police;doctor", 0))
+    result = staff(line(0), both, {"police": 1, "doctor": 1}, max_posts=1)
+    assert (
+        "1 eligible member can hold 1, of which 1 are in other roles"
+        in (result.vacancies.reason.iloc[0])
+    )
+    far = staff(line(0, 1000), people(p=("police", 0)), {"police": 1}, max_distance_m=500)
+    assert far.posts.grid_code.tolist() == ["A"]
+    assert "none of them is within 500 m of this grid" in far.vacancies.reason.iloc[0]
+
+
+def test_a_member_without_a_place_is_reported():
+    result = staff(line(0), people(p=("police", None), q=("police", 10)), {"police": 1})
+    assert result.unplaced == ("p",)
+    assert result.posts.member_id.tolist() == ["q"]
+    assert "1 without a place" in result.warnings[0]
+
+
+def test_a_role_outside_the_team_is_a_warning_with_the_nearest_one():
+    result = staff(line(0), people(p=("polcie", 0)), {"police": 1})
+    assert result.warnings == ("role 'polcie' of 1 members is not in the team; is 'police' meant?",)
+
+
+def test_the_place_of_a_grid_lies_in_it():
+    # the centroid of this U is outside it
+    shape = Polygon([(0, 0), (90, 0), (90, 90), (80, 90), (80, 10), (10, 10), (10, 90), (0, 90)])
+    grids = gpd.GeoDataFrame({"grid_code": ["A"]}, geometry=[shape], crs="EPSG:32650")
+    problem, _, _ = state_problem(grids, people(p=("police", 0)), {"police": 1}, 2, None)
+    place = shapely.points(problem.grid_xy[0] + shape.envelope.centroid.coords[0])
+    assert shape.covers(place)
+
+
+def test_members_in_another_crs():
+    grids = line(0).to_crs("EPSG:4326")
+    members = people(p=("police", 1000))
+    assert staff(grids, members, {"police": 1}).total_distance_m == pytest.approx(1000, abs=8)
+
+
+def test_nothing_to_staff():
+    nobody = people(p=("police", 0)).iloc[:0]
+    result = staff(line(0), nobody, {"police": 1})
+    assert result.vacancies.missing.tolist() == [1]
+    empty = staff(line(0).iloc[:0], people(p=("police", 0)), {"police": 1})
+    assert empty.posts.empty
+    assert empty.vacancies.empty
+    assert empty.total_distance_m == empty.lower_bound_m == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"team": {}}, "names no role"),
+        ({"team": {"police": -1}}, "field 'team.police'.*whole number"),
+        ({"team": {"police": 1.5}}, "field 'team.police'.*whole number"),
+        ({"max_posts": 0}, "at least 1"),
+        ({"max_distance_m": -5}, "0 m or more"),
+        ({"grids": line(0, 50, codes="AA")}, "row 2.*'A' occurs more than once"),
+        ({"members": people(p=("police", 0)).drop(columns="roles")}, "no column 'roles'"),
+        ({"members": people(p=(7, 0))}, "row 1, field 'roles'.*list of roles"),
+        ({"members": people(p=("police", 0)).assign(max_posts=-1)}, "field 'max_posts'"),
+        ({"members": people(p=("police", 0)).assign(member_id=None)}, "member id is missing"),
+        ({"members": line(0).assign(member_id="x", roles="police")}, "must be a point"),
+    ],
+)
+def test_wrong_input_is_named(change, message):
+    right = {"grids": line(0), "members": people(p=("police", 0)), "team": {"police": 1}}
+    with pytest.raises(InputError, match=message):
+        staff(**(right | change))
+
+
+def test_cambridge(shared_data):
+    folder = shared_data / "cambridge"
+    grids = gpd.read_file(folder / "cambridge_case.gpkg", layer="existing_patrol_grids")
+    grids["grid_code"] = [f"{k:03}" for k in range(len(grids))]
+    table = pd.read_csv(folder / "members.csv", dtype={"member_id": str})
+    members = gpd.GeoDataFrame(
+        table, geometry=gpd.points_from_xy(table.lng, table.lat), crs="EPSG:4326"
+    )
+    team = {"leader": 1, "cadre": 1, "party_group_leader": 1, "police": 1, "doctor": 1,
+            "teacher": 1, "volunteer": 2}  # fmt: skip
+    result = staff(grids, members, team)
+    assert len(result.posts) + result.vacancies.missing.sum() == len(grids) * sum(team.values())
+    assert result.total_distance_m == result.lower_bound_m
+    police = result.vacancies[result.vacancies.role == "police"]
+    assert police.missing.sum() == len(grids) - 90
+    assert "45 eligible members can hold 90" in police.reason.iloc[0]
