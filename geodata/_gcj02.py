@@ -1,7 +1,7 @@
 """The formulas of GCJ-02 and BD-09.
 
-GCJ-02 is WGS84 with an offset of 360 to 700 m that varies with the place; BD-09 is GCJ-02 with a
-further 600 m. Both are defined by their forward formulas only, so the inverses iterate.
+GCJ-02 is WGS84 with an offset of some 250 to 700 m that varies with the place; BD-09 is GCJ-02
+with up to 1 km more. Both are defined by their forward formulas only, so the inverses iterate.
 
 Source: the formulas as the many open implementations of the two datums publish them, on the
 ellipsoid of Krasovsky 1940 (a = 6378245 m, e2 = 0.00669342162296594).

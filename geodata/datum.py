@@ -193,7 +193,8 @@ def _through(
 ) -> tuple[_Array, _Array]:
     if not steps:
         return x.copy(), y.copy()
-    for step in steps:
+    backwards = direction == TransformDirection.INVERSE
+    for step in reversed(steps) if backwards else steps:
         x, y = step.transform(x, y, direction=direction)
     return np.asarray(x), np.asarray(y)
 
