@@ -1,0 +1,49 @@
+"""``gridward assign``: households into grids."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from service.commands.console import print_json, print_table, progress_bar
+from service.commands.options import Communities, Dataset, Json
+from service.commands.sessions import open_session
+
+__all__ = ["assign", "show_assign"]
+
+
+def assign(
+    community: Communities = None,
+    dataset: Dataset = None,
+    snap_tolerance: Annotated[
+        float,
+        typer.Option(min=0.0, help="Metres within which a stray household joins a grid."),
+    ] = 50.0,
+    json: Json = False,
+) -> None:
+    """Put every household into one grid, or into the exceptions with the reason."""
+    from service.flows import assign as flow
+
+    with progress_bar() as progress, open_session() as session:
+        report = flow.assign(
+            session,
+            dataset=dataset,
+            communities=community,
+            snap_tolerance_m=snap_tolerance,
+            progress=progress,
+        ).as_dict()
+    if json:
+        print_json(report)
+    else:
+        show_assign(report)
+
+
+def show_assign(report: dict[str, Any]) -> None:
+    """Write an assignment report as a table."""
+    records = report["records"]
+    print_table(
+        f"Assigned in {report['seconds']:.1f} s; {report['changed']:,} records changed",
+        ("method", "households", "records"),
+        ((method, report[method], records[method]) for method in records),
+    )

@@ -1,0 +1,77 @@
+"""``gridward plan``: list, show, validate and activate grid plans."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from service.commands.console import figures, print_json, print_table, say
+from service.commands.options import Json
+from service.commands.sessions import open_session
+
+__all__ = ["app"]
+
+app = typer.Typer(name="plan", help="Grid plans: list, show, validate, activate.")
+
+PlanId = Annotated[int, typer.Argument(metavar="ID", help="Number of the plan.")]
+
+
+@app.command("list")
+def list_plans(json: Json = False) -> None:
+    """List the plans."""
+    from service.flows import plans
+
+    with open_session() as session:
+        rows = plans.list_plans(session)
+    if json:
+        print_json({"plans": rows})
+    else:
+        print_table("Plans", rows[0] if rows else ("id",), (row.values() for row in rows))
+
+
+@app.command()
+def show(plan_id: PlanId, json: Json = False) -> None:
+    """Show one plan with its figures."""
+    from service.flows import plans
+
+    with open_session() as session:
+        plan = plans.show(session, plan_id=plan_id)
+    if json:
+        print_json(plan)
+    else:
+        figures(f"Plan {plan_id}", plan)
+
+
+@app.command()
+def validate(plan_id: PlanId, json: Json = False) -> None:
+    """Check that the grids of a draft tile their communities exactly."""
+    from service.flows import plans
+
+    with open_session() as session:
+        verdict = plans.validate(session, plan_id=plan_id)
+    if json:
+        print_json(verdict.as_dict())
+    else:
+        say(f"plan {plan_id} is valid: {verdict.grids:,} grids, no fault")
+
+
+@app.command()
+def activate(
+    plan_id: PlanId,
+    on: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="First day of the plan (default: today)."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Switch to a validated plan."""
+    from service.flows import plans
+
+    with open_session() as session:
+        outcome = plans.activate(session, plan_id=plan_id, on=on.date() if on else None)
+    if json:
+        print_json(outcome)
+    else:
+        say(f"plan {plan_id} is active from {outcome['effective_from']}")

@@ -1,0 +1,265 @@
+"""Communities, households and barriers out of PostGIS, a plan of grids back."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from time import perf_counter
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+from sqlalchemy.orm import Session
+
+from geodata.delineate import Plan
+from geodata.delineate import delineate as draw_up
+from geodata.errors import PlanError
+from geodata.quality import measure
+from service.db.frames import read_frame
+from service.db.statements import load_statements
+from service.flows import plans
+from service.flows.scope import Area, Progress, find_areas, silent
+
+__all__ = ["DelineateReport", "delineate"]
+
+_SQL = load_statements("service.flows", "delineate.sql")
+
+#: Households from which the start of worker processes (about 3 s) pays off.
+_WORTH_WORKERS = 200_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DelineateReport:
+    """Figures of the grids drawn; deviations are shares of the community's own mean load.
+
+    ``flags`` counts grids by flag, ``plans`` names the plans by number and state.
+    """
+
+    grids: int
+    deviation_mean: float | None
+    deviation_p95: float | None
+    deviation_max: float | None
+    within_range: float | None
+    noncontiguous: int
+    gap_m2: float
+    overlap_m2: float
+    polsby_popper_median: float | None
+    on_barriers: float | None
+    flags: Mapping[str, int]
+    communities: int
+    plans: Sequence[Mapping[str, Any]]
+    warnings: Sequence[str] = field(default=())
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as JSON."""
+        return asdict(self)
+
+
+def delineate(
+    session: Session,
+    *,
+    dataset: str | None = None,
+    communities: Sequence[str] | None = None,
+    target: int | None = None,
+    minimum: int | None = None,
+    maximum: int | None = None,
+    seed: int = 0,
+    activate: bool = True,
+    workers: int | None = None,
+    progress: Progress = silent,
+) -> DelineateReport:
+    """Draw up a plan of grids a data set; validate it and switch to it.
+
+    A plan that equals the active one is not saved again.
+
+    Parameters
+    ----------
+    session : Session
+        Nothing is committed.
+    dataset : str, optional
+        Only this data set.
+    communities : sequence of str, optional
+        Only these communities.
+    target, minimum, maximum : int, optional
+        Households a grid; what the data set says by default.
+    seed : int
+        Seed of the search.
+    activate : bool
+        False leaves a draft.
+    workers : int, optional
+        Processes; one a processor by default, for data that is worth it.
+    progress : callable, optional
+        Called with the step, the communities done and their number.
+
+    Raises
+    ------
+    InputError
+        An unknown data set or community, or sizes that contradict each other.
+    PlanError
+        Nothing is loaded, or the plan has faults.
+    """
+    began = perf_counter()
+    figures, saved, warnings = [], [], []
+    areas = find_areas(session, dataset=dataset, communities=communities)
+    for area in areas:
+        sizes = {
+            "target": target or area.target,
+            "minimum": minimum or area.minimum,
+            "maximum": maximum or area.maximum,
+        }
+        outcome = _delineate_area(session, area, sizes, seed, workers, progress)
+        if activate and outcome.saved.new:
+            plans.validate(session, plan_id=outcome.saved.plan_id)
+            plans.activate(session, plan_id=outcome.saved.plan_id)
+        figures.append(outcome.figures)
+        warnings += outcome.warnings
+        saved.append(
+            {
+                "id": outcome.saved.plan_id,
+                "dataset": area.dataset,
+                "state": "active" if activate or not outcome.saved.new else "draft",
+                "new": outcome.saved.new,
+            }
+        )
+    return DelineateReport(
+        **_together(figures),
+        communities=sum(len(area.communities) for area in areas),
+        plans=tuple(saved),
+        warnings=tuple(warnings),
+        seconds=round(perf_counter() - began, 3),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    saved: plans.Saved
+    figures: dict[str, Any]
+    warnings: list[str]
+
+
+def _delineate_area(
+    session: Session,
+    area: Area,
+    sizes: Mapping[str, int],
+    seed: int,
+    workers: int | None,
+    progress: Progress,
+) -> _Outcome:
+    codes = list(area.communities)
+    values = {"dataset_id": area.dataset_id, "codes": codes, "margin_m": area.snap_tolerance_m}
+    communities = read_frame(session, _SQL["communities"], values)
+    households = read_frame(
+        session, _SQL["households" if area.whole else "households_near"], values
+    )
+    barriers = read_frame(session, _SQL["barriers"], values)
+    with _executor(workers, len(communities), len(households)) as executor:
+        plan = draw_up(
+            communities,
+            households,
+            barriers if len(barriers) else None,
+            **sizes,
+            seed=seed,
+            snap_tolerance_m=area.snap_tolerance_m,
+            executor=executor,
+            progress=lambda done, total: progress(f"delineate {area.dataset}", done, total),
+        )
+    if plan.grids.empty:
+        raise PlanError(f"no grid could be drawn in the data set '{area.dataset}'")
+    figures = _figures(plan, communities, barriers, sizes)
+    saved = plans.save(
+        session,
+        name=area.dataset,
+        communities=codes,
+        grids=plan.grids,
+        parameters={**sizes, "seed": seed, "snap_tolerance_m": area.snap_tolerance_m},
+        report=figures,
+    )
+    return _Outcome(saved, figures, _warnings(plan))
+
+
+@contextmanager
+def _executor(workers: int | None, communities: int, households: int) -> Iterator[Executor | None]:
+    """Worker processes where they pay off, else None: the work is done in this process."""
+    if workers is None:
+        workers = (os.cpu_count() or 1) if households >= _WORTH_WORKERS else 1
+    workers = min(workers, communities)
+    if workers <= 1:
+        yield None
+        return
+    # spawned, not forked: the parent holds a database connection and threads
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as executor:
+        yield executor
+
+
+def _figures(
+    plan: Plan,
+    communities: gpd.GeoDataFrame,
+    barriers: gpd.GeoDataFrame,
+    sizes: Mapping[str, int],
+) -> dict[str, Any]:
+    row = measure(plan.grids, communities, barriers if len(barriers) else None, **sizes)
+    flags = Counter(flag for flag in plan.grids["flag"] if isinstance(flag, str) and flag)
+    return {
+        "grids": len(plan.grids),
+        "deviation_mean": _figure(row["deviation_mean"]),
+        "deviation_p95": _figure(row["deviation_p95"]),
+        "deviation_max": _figure(row["deviation_max"]),
+        "within_range": _figure(row["within_range"]),
+        "noncontiguous": int(row["noncontiguous"]),
+        "gap_m2": float(row["gap_m2"]),
+        "overlap_m2": float(row["overlap_m2"]),
+        "polsby_popper_median": _figure(row["polsby_popper_median"]),
+        "on_barriers": _figure(row["on_barriers"]) if len(barriers) else None,
+        "flags": dict(sorted(flags.items())),
+    }
+
+
+def _figure(value: Any) -> float | None:
+    """A plain number; None where there is nothing to measure (JSON knows no NaN)."""
+    return None if value is None or not np.isfinite(value) else float(value)
+
+
+def _warnings(plan: Plan) -> list[str]:
+    flagged = plan.grids[plan.grids["flag"].notna()]
+    return [
+        f"community {grid.community_code}: a grid of {grid.households} households is "
+        f"{grid.flag}: {grid.reason}"
+        for grid in flagged.itertuples()
+    ]
+
+
+def _together(figures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Figures of several data sets as one: sums; means by grids; of p95 and max the worst."""
+    if len(figures) == 1:
+        return dict(figures[0])
+
+    def total(key: str) -> Any:
+        return sum(each[key] for each in figures)
+
+    def mean(key: str) -> float | None:
+        known = [each for each in figures if each[key] is not None]
+        grids = sum(each["grids"] for each in known)
+        return sum(each[key] * each["grids"] for each in known) / grids if grids else None
+
+    def worst(key: str) -> float | None:
+        return max((each[key] for each in figures if each[key] is not None), default=None)
+
+    flags: Counter[str] = Counter()
+    for each in figures:
+        flags.update(each["flags"])
+    return {
+        **{key: total(key) for key in ("grids", "noncontiguous", "gap_m2", "overlap_m2")},
+        **{key: worst(key) for key in ("deviation_p95", "deviation_max")},
+        **{
+            key: mean(key)
+            for key in ("deviation_mean", "within_range", "polsby_popper_median", "on_barriers")
+        },
+        "flags": dict(sorted(flags.items())),
+    }

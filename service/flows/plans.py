@@ -1,0 +1,228 @@
+"""Grid plans: save a draft, validate it, switch to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+import geopandas as gpd
+import pandas as pd
+from sqlalchemy import Row
+from sqlalchemy.orm import Session
+
+from geodata.coverage import check
+from geodata.errors import PlanError
+from service.db.frames import copy_frame, read_frame
+from service.db.statements import load_statements
+from service.errors import NotFound
+
+__all__ = [
+    "Saved",
+    "Verdict",
+    "activate",
+    "faults",
+    "list_plans",
+    "plan_grids",
+    "save",
+    "show",
+    "validate",
+]
+
+_SQL = load_statements("service.flows", "plans.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A plan after saving; ``new`` is False where the active plan already says the same."""
+
+    plan_id: int
+    state: str
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What validation looked at; it raises where it finds a fault."""
+
+    plan_id: int
+    state: str
+    communities: int
+    grids: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """The verdict as JSON."""
+        return asdict(self)
+
+
+def save(
+    session: Session,
+    *,
+    name: str,
+    communities: Sequence[str],
+    grids: gpd.GeoDataFrame,
+    parameters: Mapping[str, Any],
+    report: Mapping[str, Any],
+) -> Saved:
+    """Save grids as a draft plan, unless the active plan of these communities is the same.
+
+    Parameters
+    ----------
+    session : Session
+    name : str
+        Name of the plan.
+    communities : sequence of str
+        Codes of the communities that the plan rules.
+    grids : GeoDataFrame
+        community_code, households, flag, geometry (EPSG:4326). A polygon that a grid of the
+        community already has keeps that grid and its code; every other takes, in the order of the
+        rows, the next number that the community never used.
+    parameters, report : mapping
+        How the plan was made, and its figures; JSON values.
+    """
+    staged = gpd.GeoDataFrame(
+        {
+            "position": range(len(grids)),
+            "community_code": grids["community_code"].to_numpy(),
+            "households": grids["households"].to_numpy(),
+            "kind": "basic",
+            "flag": grids["flag"].to_numpy(),
+        },
+        geometry=grids.geometry.to_numpy(),
+        crs=grids.crs,
+    )
+    session.execute(_SQL["drop_staged"])
+    session.execute(_SQL["stage_grids"])
+    copy_frame(session, staged, "staged_grid")
+    session.execute(_SQL["analyze_staged"])
+    codes = list(communities)
+    standing = session.execute(_SQL["same_as_active"], {"communities": codes}).scalar()
+    if standing is not None:
+        return Saved(standing, "active", new=False)
+    values = {"name": name, "parameters": json.dumps(parameters), "report": json.dumps(report)}
+    plan_id = session.execute(_SQL["add_plan"], values).scalar_one()
+    session.execute(_SQL["add_communities"], {"plan_id": plan_id, "communities": codes})
+    session.execute(_SQL["keep_unchanged"], {"plan_id": plan_id})
+    session.execute(_SQL["add_changed"], {"plan_id": plan_id})
+    return Saved(plan_id, "draft", new=True)
+
+
+def plan_grids(session: Session, *, plan_id: int) -> gpd.GeoDataFrame:
+    """The grids of a plan: grid_code, community_code, kind, flag, households, geometry."""
+    return read_frame(session, _SQL["plan_grids"], {"plan_id": plan_id})
+
+
+def faults(session: Session, *, plan_id: int) -> gpd.GeoDataFrame:
+    """What keeps a plan from tiling its communities: kind, codes, area_m2, geometry.
+
+    Raises
+    ------
+    NotFound
+        There is no such plan.
+    """
+    _find(session, plan_id)
+    grids = plan_grids(session, plan_id=plan_id)
+    communities = read_frame(session, _SQL["plan_communities"], {"plan_id": plan_id})
+    found = [
+        check(
+            grids[grids["community_code"] == code].rename(columns={"grid_code": "code"}),
+            communities[communities["code"] == code],
+        )
+        for code in communities["code"]
+    ]
+    kept = [each for each in found if len(each)]
+    return pd.concat(kept, ignore_index=True) if kept else found[0]
+
+
+def validate(session: Session, *, plan_id: int) -> Verdict:
+    """Check that the grids of a draft tile each community exactly, and mark it validated.
+
+    Raises
+    ------
+    NotFound
+        There is no such plan.
+    PlanError
+        The plan is retired, or has faults; the message counts them and names the first.
+    """
+    plan = _find(session, plan_id)
+    if plan.state == "retired":
+        raise PlanError(f"plan {plan_id} is retired; draw up a new one")
+    found = faults(session, plan_id=plan_id)
+    if len(found):
+        first = found.iloc[0]
+        codes = ", ".join(str(code) for code in first["codes"])
+        raise PlanError(
+            f"plan {plan_id} has {len(found)} faults, the first is {first['kind']} at {codes} "
+            f"({first['area_m2']:.3g} m2); 'gridward check --plan {plan_id}' lists them"
+        )
+    if plan.state == "draft":
+        session.execute(_SQL["set_state"], {"plan_id": plan_id, "state": "validated"})
+    shown = show(session, plan_id=plan_id)
+    return Verdict(plan_id, shown["state"], shown["communities"], shown["grids"])
+
+
+def activate(session: Session, *, plan_id: int, on: date | None = None) -> dict[str, Any]:
+    """Switch the communities of a validated plan to it from a day on.
+
+    Plans that ruled them end on that day; one that no community follows any longer is retired.
+
+    Raises
+    ------
+    NotFound
+        There is no such plan.
+    PlanError
+        The plan is not validated, or the day is past.
+    """
+    plan = _find(session, plan_id)
+    if plan.state != "validated":
+        advice = {
+            "draft": f"run 'gridward plan validate {plan_id}' first",
+            "active": "it is active already",
+            "retired": "a retired plan does not come back; draw up a new one",
+        }
+        raise PlanError(f"plan {plan_id} is {plan.state}, not validated: {advice[plan.state]}")
+    today = session.execute(_SQL["today"]).scalar_one()
+    effective_from = on or today
+    if effective_from < today:
+        raise PlanError(
+            f"plan {plan_id} cannot begin on {effective_from}: that day is past, and what held "
+            "then must stay answerable"
+        )
+    values = {"plan_id": plan_id, "effective_from": effective_from}
+    for step in ("close_superseded", "open_range", "mark_active", "retire_superseded"):
+        session.execute(_SQL[step], values)
+    return {"plan": plan_id, "state": "active", "effective_from": effective_from.isoformat()}
+
+
+def list_plans(session: Session) -> list[dict[str, Any]]:
+    """Every plan, oldest first, with its state and size."""
+    return [_json(row) for row in session.execute(_SQL["list_plans"], {"plan_id": None})]
+
+
+def show(session: Session, *, plan_id: int) -> dict[str, Any]:
+    """One plan with its parameters and figures.
+
+    Raises
+    ------
+    NotFound
+        There is no such plan.
+    """
+    _find(session, plan_id)
+    return _json(session.execute(_SQL["list_plans"], {"plan_id": plan_id}).one())
+
+
+def _find(session: Session, plan_id: int) -> Row[Any]:
+    # the lock makes two who validate or activate the same plan take turns
+    plan = session.execute(_SQL["find_plan"], {"plan_id": plan_id}).one_or_none()
+    if plan is None:
+        raise NotFound(f"there is no plan {plan_id}; 'gridward plan list' shows those there are")
+    return plan
+
+
+def _json(row: Row[Any]) -> dict[str, Any]:
+    return {
+        key: value.isoformat() if isinstance(value, date) else value
+        for key, value in row._mapping.items()
+    }
