@@ -90,20 +90,36 @@
     return element("div", { class: "gw-search", role: "search" }, input, list);
   }
 
+  /** Where a service holds several data sets: a list to go from one to another. */
+  function dataSetChoice({ choices, chosen }) {
+    if (!choices || choices.length < 2) return null;
+    const option = ({ id, name }) => element("option", { value: id, text: name, selected: id === chosen ? "" : null });
+    const go = (event) => location.assign(`?dataset=${event.target.value}`);
+    return element("select", { class: "gw-choice", "aria-label": "Data set", onchange: go }, ...choices.map(option));
+  }
+
   Gridward.headingControl = function headingControl(meta, source, onChoose) {
     const { communities, grids, households, vacancies } = source.totals;
     const facts = [plural(communities, "community", "communities"), plural(grids, "grid", "grids"), plural(households, "household", "households")];
     if (vacancies !== null && vacancies !== undefined) facts.push(plural(vacancies, "vacant post", "vacant posts"));
-    return asControl(
+    const status = element("p", { class: "gw-status", role: "status", hidden: "" });
+    const control = asControl(
       "topleft",
       element(
         "div",
         { class: "gw-card gw-heading" },
         element("h1", { text: meta.title }),
         element("p", { class: "gw-hint", text: facts.join(" · ") }),
+        dataSetChoice(meta),
         searchField(source, onChoose),
+        status,
       ),
     );
+    control.say = (words) => {
+      status.textContent = words;
+      status.hidden = !words;
+    };
+    return control;
   };
 
   Gridward.fullScreenControl = function fullScreenControl(map) {
@@ -160,12 +176,12 @@
       for (const flag of Gridward.flags(grid)) counts.set(flag, (counts.get(flag) ?? 0) + 1);
     }
     const rows = [...counts].sort().map(([flag, count]) => legendRow(swatch("gw-hatched"), label(flag), count));
-    const out = grids.filter((grid) => Gridward.isOut(grid, meta) && !Gridward.flags(grid).length).length;
+    const out = grids.filter((grid) => !grid.grids && Gridward.isOut(grid, meta) && !Gridward.flags(grid).length).length;
     if (out) rows.push(legendRow(swatch("gw-dashed"), "Out of range, not flagged", out));
     return rows;
   }
 
-  function pointRows(shown, colours) {
+  function pointRows(shown, more, colours) {
     const rows = [];
     if (shown.has("households")) {
       rows.push(legendRow(swatch("gw-cluster-key"), "Households, together"), legendRow(swatch("gw-tower-key"), "Households on one point"));
@@ -175,6 +191,7 @@
       rows.push(legendRow(swatch("gw-hollow"), "Holds no post"));
     }
     if (shown.has("facilities")) rows.push(legendRow(swatch("gw-square"), "Facility"));
+    for (const layer of more) rows.push(legendRow(swatch("gw-none"), `${label(layer)}: too many here, zoom in`));
     if (shown.has("communities")) rows.push(legendRow(swatch("gw-outline"), "Community boundary"));
     return rows;
   }
@@ -187,11 +204,12 @@
     const section = (title, note, ...content) =>
       element("section", {}, element("h2", {}, title, note ? element("span", { class: "gw-quiet", text: note }) : null), ...content);
     const control = asControl("bottomright", node);
-    control.update = (scale, grids, shown) => {
-      const parts = [section(scale.title, scale.note, ...scaleRows(scale, grids))];
+    control.update = (scale, grids, shown, more) => {
+      const afar = grids.some((grid) => grid.grids);
+      const parts = [section(scale.title, afar ? "mean by division" : scale.note, ...scaleRows(scale, grids))];
       const marks = markRows(grids, meta);
       if (marks.length) parts.push(section("Exceptions", "", element("ul", {}, ...marks)));
-      const points = pointRows(shown, colours);
+      const points = pointRows(shown, more, colours);
       if (points.length) parts.push(section("Also shown", "", element("ul", {}, ...points)));
       body.replaceChildren(...parts);
     };

@@ -3,8 +3,8 @@
 // source (embedded in the page, or the service).
 (() => {
   Gridward.view = function view(map) {
-    const bounds = map.getBounds().pad(0.15);
-    return { bbox: [bounds.getWest(), bounds.getSouth(), bounds.getEast(), bounds.getNorth()], zoom: map.getZoom() };
+    const edges = (bounds) => [bounds.getWest(), bounds.getSouth(), bounds.getEast(), bounds.getNorth()];
+    return { bbox: edges(map.getBounds().pad(0.15)), inner: edges(map.getBounds()), zoom: map.getZoom() };
   };
 
   const PANES = { backdrop: 350, grids: 400, marks: 410, outlines: 420, points: 600 };
@@ -18,20 +18,22 @@
   }
 
   /** A layer that is fetched when it is first shown, and again after a move if the source moves. */
-  function lazyLayer(map, source, build) {
+  function lazyLayer(map, moving, ask, build) {
     const group = L.layerGroup();
     let turn = 0;
-    let filled = false;
+    let drawn = null;
     const fill = async () => {
-      if (!map.hasLayer(group) || (filled && !source.moving)) return;
+      if (!map.hasLayer(group) || (drawn && !moving)) return;
       const mine = (turn += 1);
-      const layer = await build(Gridward.view(map));
-      if (mine !== turn) return;
-      filled = true;
-      group.clearLayers().addLayer(layer);
+      const found = await ask(Gridward.view(map));
+      if (mine !== turn || found === drawn || found.failed) return;
+      drawn = found;
+      group.more = found.more;
+      group.clearLayers().addLayer(build(found));
+      group.fire("filled");
     };
     group.on("add", fill);
-    if (source.moving) map.on("moveend", fill);
+    if (moving) map.on("moveend", fill);
     return group;
   }
 
@@ -64,10 +66,24 @@
       return this;
     }
 
+    /** The same question, with a line in the heading while the source does not answer. */
+    asked(question) {
+      return async (view) => {
+        try {
+          const answer = await question(view);
+          this.heading.say("");
+          return answer;
+        } catch (error) {
+          this.heading.say(`The service did not answer (${error.message}).`);
+          return Object.assign([], { failed: true });
+        }
+      };
+    }
+
     async refreshGrids() {
       const turn = (this.turn = (this.turn ?? 0) + 1);
-      const grids = await this.source.grids(Gridward.view(this.map));
-      if (turn !== this.turn) return;
+      const grids = await this.asked(this.source.grids)(Gridward.view(this.map));
+      if (turn !== this.turn || grids.failed) return;
       this.grids.show(grids);
       this.updateLegend();
     }
@@ -75,7 +91,7 @@
     addControls() {
       const { map, meta, source } = this;
       map.zoomControl?.remove();
-      Gridward.headingControl(meta, source, (answer) => this.goTo(answer)).addTo(map);
+      this.heading = Gridward.headingControl(meta, source, (answer) => this.goTo(answer)).addTo(map);
       L.control.zoom({ position: "topleft" }).addTo(map);
       Gridward.fullScreenControl(map).addTo(map);
       L.control.scale({ position: "bottomleft", maxWidth: 140, imperial: false }).addTo(map);
@@ -109,16 +125,17 @@
 
     overlays() {
       const { map, source } = this;
-      const lazy = (build) => lazyLayer(map, source, build);
+      const lazy = (name, build) =>
+        source.has[name] && lazyLayer(map, source.moving, this.asked(source[name]), build).on("filled", () => this.updateLegend());
       const households = source.has.households
-        ? new Gridward.HouseholdLayer(map, (view) => source.households(view), this.openPopup, this.openGrid).group
+        ? new Gridward.HouseholdLayer(map, this.asked(source.households), this.openPopup, this.openGrid).group
         : null;
       this.layers = {
         households,
-        members: source.has.members && lazy(async (view) => Gridward.memberLayer(await source.members(view), this.colours, this.openPopup, this.openGrid)),
-        facilities: source.has.facilities && lazy(async (view) => Gridward.facilityLayer(await source.facilities(view), this.openPopup)),
-        communities: source.has.communities && lazy(async (view) => Gridward.communityLayer(await source.communities(view))),
-        backdrop: source.has.backdrop && lazy(async (view) => Gridward.backdropLayer(await source.backdrop(view))),
+        members: lazy("members", (found) => Gridward.memberLayer(found, this.colours, this.openPopup, this.openGrid)),
+        facilities: lazy("facilities", (found) => Gridward.facilityLayer(found, this.openPopup)),
+        communities: lazy("communities", Gridward.communityLayer),
+        backdrop: lazy("backdrop", Gridward.backdropLayer),
       };
       const names = { households: "Households", members: "Team members", facilities: "Facilities", communities: "Community boundaries", backdrop: "Roads, rail and water" };
       for (const name of ["communities", "backdrop"]) this.layers[name] && this.layers[name].addTo(map);
@@ -128,7 +145,8 @@
     updateLegend() {
       if (!this.legend || !this.layers) return;
       const shown = new Set(Object.keys(this.layers).filter((key) => this.layers[key] && this.map.hasLayer(this.layers[key])));
-      this.legend.update(this.scale, this.grids.grids, shown);
+      const more = new Set([...shown].filter((key) => this.layers[key].more));
+      this.legend.update(this.scale, this.grids.grids, shown, more);
     }
 
     /** Shows details where they belong: a popup, or on a small screen a sheet from below. */

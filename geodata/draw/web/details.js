@@ -135,9 +135,20 @@
   Gridward.facilityDetails = ({ name, kind }) =>
     element("article", { class: "gw-details" }, heading(name || label(kind || "facility"), name && kind ? label(kind) : ""));
 
+  /** From afar a division stands for its grids: their number and what one of them holds. */
+  const divisionHint = ({ community, code, grids }, words) =>
+    element(
+      "div",
+      { class: "gw-tip" },
+      element("strong", { text: community || code }),
+      element("span", { text: plural(grids, "grid", "grids") }),
+      element("span", { text: `on average ${words.join(" · ")}` }),
+    );
+
   Gridward.gridHint = function gridHint(grid) {
     const words = [plural(grid.households, "household", "households")];
     if (grid.missing !== null) words.push(grid.missing ? plural(grid.missing, "vacancy", "vacancies") : "fully staffed");
+    if (grid.grids) return divisionHint(grid, words);
     return element(
       "div",
       { class: "gw-tip" },

@@ -33,14 +33,24 @@
       this.marks = L.featureGroup([], { pane: "marks" }).addTo(map);
     }
 
+    /** A grid shows its details; a division, which stands for many, comes nearer. */
+    open(shape, latlng) {
+      if (shape.grid.grids) this.map.fitBounds(shape.getBounds());
+      else this.onOpen(shape.grid.code, latlng);
+    }
+
     /** Draws these grids and no others; those that stay keep their shape (and an open popup). */
     show(grids) {
+      if (grids === this.shown) return;
+      this.shown = grids;
       const wanted = new Set(grids.map(({ code }) => code));
       for (const [code, shape] of this.shapes) {
         if (!wanted.has(code)) this.remove(code, shape);
       }
       for (const grid of grids) {
-        if (!this.shapes.has(grid.code)) this.add(grid);
+        const shape = this.shapes.get(grid.code);
+        if (shape) this.replace(shape, grid);
+        else this.add(grid);
       }
       this.order = [...this.shapes.keys()].sort();
       this.tabStop(this.current ?? this.order[0]);
@@ -59,16 +69,23 @@
         smoothFactor: 0.5,
       });
       shape.grid = grid;
-      shape.bindTooltip(() => Gridward.gridHint(grid), { sticky: true, opacity: 1, className: "gw-tooltip" });
+      shape.bindTooltip(() => Gridward.gridHint(shape.grid), { sticky: true, opacity: 1, className: "gw-tooltip" });
       shape.on("click", (event) => {
         L.DomEvent.stopPropagation(event);
         shape.closeTooltip();
-        this.onOpen(grid.code, event.latlng);
+        this.open(shape, event.latlng);
       });
       shape.addTo(this.shapesGroup);
       this.describe(shape);
       this.shapes.set(grid.code, shape);
       this.mark(grid, shape);
+    }
+
+    /** The same grid again: finer lines after zooming in, or other figures. */
+    replace(shape, grid) {
+      shape.grid = grid;
+      shape.setLatLngs(grid.polygons);
+      shape.marking?.setLatLngs(grid.polygons);
     }
 
     remove(code, shape) {
@@ -79,6 +96,7 @@
     }
 
     mark(grid, shape) {
+      if (grid.grids) return;
       const flagged = Gridward.flags(grid).length > 0;
       if (!flagged && !Gridward.isOut(grid, this.meta)) return;
       shape.marking = L.polygon(grid.polygons, {
@@ -102,12 +120,12 @@
       const path = shape.getElement();
       path.setAttribute("role", "button");
       path.setAttribute("tabindex", "-1");
-      path.setAttribute("aria-label", `Grid ${grid.code}, ${grid.community}, ${Gridward.plural(grid.households, "household", "households")}`);
+      path.setAttribute("aria-label", `${grid.grids ? "Division" : "Grid"} ${grid.code}, ${grid.community}, ${Gridward.plural(grid.households, "household", "households")}`);
       path.dataset.code = grid.code;
       path.addEventListener("focus", () => this.tabStop(grid.code));
       path.addEventListener("keydown", (event) => {
         const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-        if (event.key === "Enter" || event.key === " ") this.onOpen(grid.code);
+        if (event.key === "Enter" || event.key === " ") this.open(shape);
         else if (step) this.focusNext(grid.code, step);
         else return;
         event.preventDefault();

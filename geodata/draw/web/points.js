@@ -108,7 +108,7 @@
       if (!this.map.hasLayer(this.group)) return;
       const turn = (this.turn += 1);
       const found = await this.ask(Gridward.view(this.map));
-      if (turn !== this.turn) return; // a later view has been asked for meanwhile
+      if (turn !== this.turn || found.failed) return; // a later view has been asked for meanwhile
       this.group.clearLayers();
       for (const item of found) this.group.addLayer(this.marker(item));
     }

@@ -55,7 +55,7 @@
       classes.push({
         label: last && most > MISSING.length ? `${low} or more` : range(low, low + width - 1),
         colour,
-        holds: (grid) => grid.missing >= low && (last || grid.missing < low + width),
+        holds: ({ missing }) => Math.ceil(missing ?? 0) >= low && (last || Math.ceil(missing ?? 0) < low + width),
       });
     }
     return { title: "Vacant posts a grid", classes };

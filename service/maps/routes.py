@@ -1,0 +1,125 @@
+"""The live map: one page, and the columns that it asks for as the reader moves."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import HTMLResponse, Response
+
+from geodata.draw.encode import script_json
+from service.maps import queries
+from service.maps.page import SCRIPT, STYLE_SHEET, content_policy, map_page
+from service.maps.view import View
+from service.settings import Settings
+from service.web.session import DatabaseSession
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/map", include_in_schema=False)
+
+#: Names and addresses: for this reader alone, asked for anew each time.
+_PRIVATE: Final = {"Cache-Control": "private, no-cache"}
+_LONGEST_SEARCH: Final = 200
+
+
+def _view(
+    bbox: Annotated[str, Query(max_length=200)], zoom: Annotated[str, Query(max_length=20)]
+) -> View:
+    return View.parse(bbox, zoom)
+
+
+CurrentView = Annotated[View, Depends(_view)]
+
+
+def _answer(content: Any) -> Response:
+    return Response(script_json(content), media_type="application/json", headers=_PRIVATE)
+
+
+@router.get("")
+def get_map(request: Request, session: DatabaseSession, dataset: int | None = None) -> Response:
+    """Show the map of one data set, the latest by default."""
+    settings: Settings = request.app.state.settings
+    choices = queries.datasets(session)
+    chosen = next((row for row in choices if dataset in (None, row.id)), None)
+    overview = None if chosen is None else queries.overview(session, dataset_id=chosen.id)
+    page = map_page(
+        root=request.scope.get("root_path", ""),
+        settings=settings,
+        choices=choices,
+        chosen=chosen,
+        overview=overview,
+    )
+    headers = {**_PRIVATE, "Content-Security-Policy": content_policy(settings)}
+    return HTMLResponse(page, headers=headers)
+
+
+@router.get("/live.js")
+def get_script(request: Request) -> Response:
+    """Give the page its script."""
+    return _static(request, SCRIPT.content, SCRIPT.etag, "text/javascript")
+
+
+@router.get("/live.css")
+def get_style(request: Request) -> Response:
+    """Give the page its style sheet."""
+    return _static(request, STYLE_SHEET.content, STYLE_SHEET.etag, "text/css")
+
+
+def _static(request: Request, content: bytes, etag: str, media_type: str) -> Response:
+    headers = {"ETag": etag, "Cache-Control": "no-cache"}
+    if request.headers.get("if-none-match") == etag:
+        return Response(status_code=304, headers=headers)
+    return Response(content, media_type=media_type, headers=headers)
+
+
+@router.get("/{dataset_id}/grids")
+def get_grids(session: DatabaseSession, dataset_id: int, view: CurrentView) -> Response:
+    """Give the grids of a view, or the divisions above them."""
+    return _answer(queries.grids(session, dataset_id=dataset_id, view=view))
+
+
+@router.get("/{dataset_id}/grids/{code}")
+def get_grid(session: DatabaseSession, dataset_id: int, code: str) -> Response:
+    """Give one grid with its team and vacancies."""
+    return _answer(queries.grid_details(session, dataset_id=dataset_id, code=code))
+
+
+@router.get("/{dataset_id}/households")
+def get_households(session: DatabaseSession, dataset_id: int, view: CurrentView) -> Response:
+    """Give the households of a view, together or place by place."""
+    return _answer(queries.households(session, dataset_id=dataset_id, view=view))
+
+
+@router.get("/{dataset_id}/members")
+def get_members(session: DatabaseSession, dataset_id: int, view: CurrentView) -> Response:
+    """Give the members of a view."""
+    return _answer(queries.members(session, dataset_id=dataset_id, view=view))
+
+
+@router.get("/{dataset_id}/facilities")
+def get_facilities(session: DatabaseSession, dataset_id: int, view: CurrentView) -> Response:
+    """Give the facilities of a view."""
+    return _answer(queries.facilities(session, dataset_id=dataset_id, view=view))
+
+
+@router.get("/{dataset_id}/communities")
+def get_communities(session: DatabaseSession, dataset_id: int, view: CurrentView) -> Response:
+    """Give the boundaries of the communities of a view."""
+    return _answer(queries.communities(session, dataset_id=dataset_id, view=view))
+
+
+@router.get("/{dataset_id}/backdrop")
+def get_backdrop(session: DatabaseSession, dataset_id: int, view: CurrentView) -> Response:
+    """Give roads, rail and water of a view."""
+    return _answer(queries.backdrop(session, dataset_id=dataset_id, view=view))
+
+
+@router.get("/{dataset_id}/search")
+def get_search(
+    session: DatabaseSession,
+    dataset_id: int,
+    q: Annotated[str, Query(max_length=_LONGEST_SEARCH)] = "",
+) -> Response:
+    """Find grids and addresses."""
+    return _answer(queries.search(session, dataset_id=dataset_id, text=q))
