@@ -27,6 +27,11 @@ _SUFFIXES: Final = frozenset({".csv", ".tsv", ".txt"})
 #: Bytes parsed at a time: memory stays near ten times this, and one row must fit.
 _BLOCK_BYTES: Final = 1 << 23
 
+_UNCLOSED: Final = (
+    "a quotation mark is opened in this row and not closed, so that {} lines run together: close "
+    "or remove it and load the file again"
+)
+
 _DELIMITERS: Final = ",;\t|"
 
 
@@ -47,6 +52,10 @@ def is_csv(path: Path) -> bool:
     if suffixes and suffixes[-1] in {".gz", ".bz2", ".zst"}:
         suffixes.pop()
     return bool(suffixes) and suffixes[-1] in _SUFFIXES
+
+
+def _concat(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([each for each in (one, other) if len(each)], ignore_index=True)
 
 
 def no_rejects() -> pd.DataFrame:
@@ -117,17 +126,33 @@ class CsvReader:
         table = pa.table([_decoded(column) for column in batch.columns], names=self.columns)
         rows = numbering.next(len(batch))
         blank = _blank_rows(table)
-        if blank.any():
-            table, rows = table.filter(pa.array(~blank)), rows[~blank]
+        swallowed = _swallowed_rows(table, self.delimiter)
+        if swallowed.any():
+            malformed = _concat(malformed, self._run_together(table, rows, swallowed))
+        out = blank | swallowed
+        if out.any():
+            table, rows = table.filter(pa.array(~out)), rows[~out]
         return Part(rows, table, None, malformed, done)
+
+    def _run_together(
+        self, table: pa.Table, rows: NDArray[np.int64], swallowed: NDArray[np.bool_]
+    ) -> pd.DataFrame:
+        raw = table.filter(pa.array(swallowed)).to_pylist()
+        reasons = [
+            _UNCLOSED.format(sum(str(value).count("\n") for value in row.values()) + 1)
+            for row in raw
+        ]
+        return pd.DataFrame({"row": rows[swallowed], "field": None, "reason": reasons, "raw": raw})
 
     def _malformed(self, bad: list[Any], numbering: _Numbering) -> pd.DataFrame:
         if not bad:
             return no_rejects()
         numbers = numbering.skip([row.number for row in bad])
         reasons = [
-            f"{row.actual_columns} values where the header names {row.expected_columns} columns: "
-            "look for a delimiter or a quotation mark inside a value"
+            _UNCLOSED.format(row.text.count("\n") + 1)
+            if row.text.count("\n") > 1
+            else f"{row.actual_columns} values where the header names {row.expected_columns} "
+            "columns: look for a delimiter or a quotation mark inside a value"
             for row in bad
         ]
         raw = [{"text": row.text} for row in bad]
@@ -284,3 +309,16 @@ def _blank_rows(table: pa.Table) -> NDArray[np.bool_]:
         if not pc.any(blank).as_py():
             return np.zeros(len(table), dtype=bool)
     return np.asarray(blank.combine_chunks().to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def _swallowed_rows(table: pa.Table, delimiter: str) -> NDArray[np.bool_]:
+    """Rows of which one value holds whole lines of the file: its quotation mark is never closed."""
+    swallowed = np.zeros(len(table), dtype=bool)
+    for column in table.columns:
+        broken = pc.match_substring(column, "\n")
+        if not pc.any(broken).as_py():
+            continue
+        for at in np.flatnonzero(np.asarray(broken.combine_chunks())):
+            lines = column[int(at)].as_py().splitlines()[1:]
+            swallowed[at] |= any(line.count(delimiter) == len(table.columns) - 1 for line in lines)
+    return swallowed
