@@ -1,0 +1,242 @@
+"""How good a set of grids is: balance, compactness, contiguity, boundaries that one can see.
+
+Flagged grids (a tower that no polygon can split, a community below the minimum, and so on) are
+counted by flag and left out of the figures of balance, compactness and contiguity: the input forces
+them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Final
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from numpy.typing import NDArray
+from shapely import GeometryType
+
+from geodata.coverage.faults import code_column
+from geodata.coverage.overlaps import made_valid, overlapping_pairs
+from geodata.errors import InputError
+from geodata.metric import MetricPlane
+
+__all__ = ["BARRIER_REACH_M", "measure", "polsby_popper"]
+
+#: A boundary this near to a barrier lies on it: half a street.
+BARRIER_REACH_M: Final = 12.0
+
+# Boundaries are sampled at the middle of pieces of at most this length.
+_PIECE_M: Final = 2.0
+_PIECES_AT_ONCE: Final = 500_000
+
+_LINES: Final = [GeometryType.LINESTRING, GeometryType.LINEARRING]
+
+
+def measure(
+    grids: gpd.GeoDataFrame,
+    communities: gpd.GeoDataFrame,
+    barriers: gpd.GeoDataFrame | None = None,
+    target: int = 400,
+    minimum: int = 300,
+    maximum: int = 500,
+) -> pd.Series:
+    """Measure grids against their communities and the barriers.
+
+    Parameters
+    ----------
+    grids : GeoDataFrame
+        ``community_code``, ``households`` and polygons; ``flag`` (None or text, several with
+        ``;``) if there are flagged ones.
+    communities : GeoDataFrame
+        ``code`` (or ``community_code``) and polygons.
+    barriers : GeoDataFrame, optional
+        Lines, or polygons whose edges count.
+    target, minimum, maximum : int
+        Households a grid; ``target`` is the yardstick of a community without households.
+
+    Returns
+    -------
+    Series
+        - ``grids``, ``households``: counts over all grids.
+        - ``deviation_mean``, ``deviation_p95``, ``deviation_max``: ``|h - t| / t`` of unflagged
+          grids, where t is the community's own target H / k over its k unflagged grids.
+        - ``within_range``: share of unflagged grids with minimum <= h <= maximum.
+        - ``noncontiguous``: unflagged grids in more than one part; parts that meet only in
+          points are apart.
+        - ``gap_m2``: area of the communities that none of their grids covers.
+        - ``overlap_m2``: area that two grids cover, over all pairs.
+        - ``polsby_popper_median``: of unflagged grids.
+        - ``on_barriers``: share of the boundary between grids of one community that lies within
+          ``BARRIER_REACH_M`` of a barrier; NaN without barriers or without such a boundary.
+        - ``flags``: dict of flag to number of grids.
+
+        Figures over no grid are NaN. Lengths and areas are in the metric plane of the communities.
+
+    Raises
+    ------
+    InputError
+        A column is missing.
+    """
+    for column in ("community_code", "households"):
+        if column not in grids.columns:
+            raise InputError(f"the grids have no column '{column}'", field=column)
+    if grids.crs is not None and communities.crs is not None:
+        grids = grids.to_crs(communities.crs)
+    plane = MetricPlane.of_frame(communities if len(communities) else grids)
+    shapes = made_valid(plane.to_metres(np.array(grids.geometry, dtype=object)))
+    flags = _flags(grids)
+    plain = np.array([not names for names in flags], dtype=bool)
+    households = grids["households"].to_numpy(dtype=np.float64)
+    community = grids["community_code"].astype(object).to_numpy()
+
+    deviation = _deviation(households[plain], community[plain], target)
+    in_range = (households >= minimum) & (households <= maximum)
+    figures = {
+        "grids": len(grids),
+        "households": int(households.sum()),
+        "deviation_mean": _over(deviation, np.mean),
+        "deviation_p95": _over(deviation, lambda values: np.percentile(values, 95)),
+        "deviation_max": _over(deviation, np.max),
+        "within_range": _over(in_range[plain], np.mean),
+        "noncontiguous": int((_parts(shapes[plain]) > 1).sum()),
+        "gap_m2": _gap_area(shapes, community, communities, plane),
+        "overlap_m2": float(shapely.area(overlapping_pairs(shapes)[2]).sum()),
+        "polsby_popper_median": _over(_polsby_popper(shapes[plain]), np.median),
+        "on_barriers": _share_on_barriers(shapes, community, barriers, communities.crs, plane),
+        "flags": dict(sorted(Counter(name for names in flags for name in names).items())),
+    }
+    return pd.Series(figures, dtype=object)
+
+
+def polsby_popper(geometries: gpd.GeoSeries | gpd.GeoDataFrame | Any) -> NDArray[np.float64]:
+    """Compactness 4 pi A / P^2: 1 for a disc, 0.785 for a square, near 0 for a sliver.
+
+    Parameters
+    ----------
+    geometries : GeoSeries, GeoDataFrame or array of Polygon and MultiPolygon, shape (n,)
+        An array counts as longitude and latitude.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        NaN where there is no area or perimeter.
+
+    References
+    ----------
+    Polsby & Popper (1991), "The third criterion", Yale Law & Policy Review 9.
+    """
+    if isinstance(geometries, gpd.GeoDataFrame | gpd.GeoSeries):
+        plane = MetricPlane.of_frame(geometries)
+        shapes = np.array(geometries.geometry, dtype=object)
+    else:
+        shapes = np.array(geometries, dtype=object).reshape(-1)
+        plane = MetricPlane.of_bounds(shapely.total_bounds(shapes))
+    return _polsby_popper(plane.to_metres(shapes))
+
+
+def _polsby_popper(shapes: NDArray[Any]) -> NDArray[np.float64]:
+    perimeter = shapely.length(shapes)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(4 * np.pi * shapely.area(shapes) / (perimeter * perimeter))
+
+
+def _over(values: NDArray[Any], figure: Any) -> float:
+    """A figure over values, NaN over none."""
+    return float(figure(values)) if len(values) else float("nan")
+
+
+def _flags(grids: gpd.GeoDataFrame) -> list[list[str]]:
+    """Flags of each grid."""
+    if "flag" not in grids.columns:
+        return [[] for _ in range(len(grids))]
+    texts = ["" if pd.isna(flag) else str(flag) for flag in grids["flag"]]
+    return [[name.strip() for name in text.split(";") if name.strip()] for text in texts]
+
+
+def _deviation(
+    households: NDArray[np.float64], community: NDArray[Any], target: int
+) -> NDArray[np.float64]:
+    """Distance of each grid from the mean of its community, as a share of it."""
+    own = pd.Series(households).groupby(pd.Series(community, dtype=object)).transform("mean")
+    yardstick = own.where(own > 0, float(target)).to_numpy(dtype=np.float64)
+    return np.abs(households - yardstick) / yardstick
+
+
+def _parts(shapes: NDArray[Any]) -> NDArray[np.int64]:
+    """Parts of each polygon after those that share an edge are joined."""
+    counts = np.array(shapely.get_num_geometries(shapes))
+    several = np.flatnonzero(counts > 1)
+    counts[several] = [
+        shapely.get_num_geometries(shapely.union_all(shapely.get_parts(shapes[k]))) for k in several
+    ]
+    return counts
+
+
+def _gap_area(
+    shapes: NDArray[Any],
+    community: NDArray[Any],
+    communities: gpd.GeoDataFrame,
+    plane: MetricPlane,
+) -> float:
+    """Area of the communities outside their grids, in square metres."""
+    areas = made_valid(plane.to_metres(np.array(communities.geometry, dtype=object)))
+    members = pd.Series(np.arange(len(shapes))).groupby(pd.Series(community, dtype=object)).indices
+    none = np.empty(0, dtype=np.int64)
+    codes = communities[code_column(communities)]
+    covered = [shapely.union_all(shapes[members.get(code, none)]) for code in codes]
+    gaps = shapely.difference(areas, np.array(covered, dtype=object))
+    return float(np.nansum(shapely.area(gaps)))
+
+
+def _share_on_barriers(
+    shapes: NDArray[Any],
+    community: NDArray[Any],
+    barriers: gpd.GeoDataFrame | None,
+    crs: Any,
+    plane: MetricPlane,
+) -> float:
+    """Share of the inner boundary that lies within reach of a barrier."""
+    if barriers is None:
+        return float("nan")
+    if barriers.crs is not None and crs is not None:
+        barriers = barriers.to_crs(crs)
+    edges = _edges(plane.to_metres(np.array(barriers.geometry, dtype=object)))
+    middles, length = _pieces(_inner_boundaries(shapes, community))
+    if not length.sum() > 0:
+        return float("nan")
+    tree = shapely.STRtree(edges)
+    on = np.zeros(len(middles), dtype=bool)
+    for start in range(0, len(middles), _PIECES_AT_ONCE):
+        chunk = middles[start : start + _PIECES_AT_ONCE]
+        near, _ = tree.query(chunk, predicate="dwithin", distance=BARRIER_REACH_M)
+        on[start + np.unique(near)] = True
+    return float(length[on].sum() / length.sum())
+
+
+def _edges(geometries: NDArray[Any]) -> NDArray[Any]:
+    """Lines, and the rings of polygons, of any mix of geometries; points have none."""
+    parts = shapely.get_parts(geometries)
+    while (shapely.get_type_id(parts) > GeometryType.POLYGON).any():
+        parts = shapely.get_parts(parts)
+    kinds = shapely.get_type_id(parts)
+    rings = shapely.get_rings(parts[kinds == GeometryType.POLYGON])
+    return np.concatenate([parts[np.isin(kinds, _LINES)], rings])
+
+
+def _inner_boundaries(shapes: NDArray[Any], community: NDArray[Any]) -> NDArray[Any]:
+    """Lines that two grids of one community share."""
+    one, other = shapely.STRtree(shapes).query(shapes, predicate="intersects")
+    pairs = (one < other) & (community[one] == community[other])
+    outlines = shapely.boundary(shapes)
+    return np.asarray(shapely.intersection(outlines[one[pairs]], outlines[other[pairs]]))
+
+
+def _pieces(lines: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """Middles (points) and lengths of short pieces of lines."""
+    cut = shapely.segmentize(_edges(lines), _PIECE_M)
+    xy, line = shapely.get_coordinates(cut, return_index=True)
+    along = line[1:] == line[:-1]
+    step = (xy[1:] - xy[:-1])[along]
+    return shapely.points(xy[:-1][along] + step / 2), np.hypot(step[:, 0], step[:, 1])
