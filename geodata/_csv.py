@@ -206,7 +206,7 @@ class CsvReader:
         head = head.removeprefix("\ufeff")
         if not head.strip():
             raise UnreadableFile("the file is empty", file=self.source.file)
-        if "\0" in head:
+        if "\0" in head.partition("\n")[0]:
             raise UnreadableFile(
                 "this is no text: it holds NUL characters (UTF-16 without a mark? then set "
                 'encoding = "utf-16-le")',

@@ -288,6 +288,7 @@ def _from_geometry(rejections: Rejections, warnings: list[str]) -> tuple[_Floats
         shapes = geometry_of(batch)
         missing = shapely.is_missing(shapes)
     missing = missing | shapely.is_empty(shapes)
+    shapes = np.where(missing, None, shapes)  # an empty point has no coordinate to ask for
     kind = shapely.get_type_id(shapes)
     area = np.isin(kind, (3, 6)) | ((kind == 4) & (shapely.get_num_geometries(shapes) > 1))
     single = (kind == 4) & ~area
@@ -297,7 +298,6 @@ def _from_geometry(rejections: Rejections, warnings: list[str]) -> tuple[_Floats
         lambda at: f"a {shapes[at].geom_type} is no place: give a point or a polygon",
     )
     if area.any() or single.any():
-        shapes = shapes.copy()
         shapes[single] = shapely.get_geometry(shapes[single], 0)
         shapes[area] = shapely.point_on_surface(shapes[area])
     if area.any():

@@ -119,7 +119,7 @@ def households(
         )
     else:
         counts = np.ones(len(batch))
-    _reject_repeats(rejections, texts["id"], seen or DuplicateTracker())
+    _reject_repeats(rejections, texts["id"], DuplicateTracker() if seen is None else seen)
     good = pa.array(rejections.good)
     kept = rejections.good
     columns = {"reference": series(texts["id"].filter(good))}
