@@ -14,7 +14,9 @@ from starlette.staticfiles import StaticFiles
 
 from geodata.assets import VENDOR_URL
 from service.db.engine import Database
+from service.exports.routes import router as exports_router
 from service.households.routes import router as households_router
+from service.maps.routes import router as maps_router
 from service.ogc.extents import Extents
 from service.ogc.routes import router as ogc_router
 from service.settings import Settings
@@ -27,7 +29,14 @@ from service.web.problems import add_problem_handlers
 __all__ = ["create_app"]
 
 _STATIC = Path(__file__).parent / "static"
-_ROUTERS = (ogc_router, teams_router, households_router, health_router)
+_ROUTERS = (
+    ogc_router,
+    teams_router,
+    households_router,
+    maps_router,
+    exports_router,
+    health_router,
+)
 #: Packed already.
 _PACKED = ("application/geopackage+sqlite3", "application/vnd.apache.parquet")
 
