@@ -66,7 +66,7 @@ class Assignment(Base):
         CheckConstraint(f"method IN ({_METHOD_LIST})", name="method"),
         CheckConstraint("(grid_id IS NULL) = (method = 'exception')", name="grid"),
         CheckConstraint("method <> 'exception' OR coalesce(reason, '') <> ''", name="reason"),
-        CheckConstraint("distance_m >= 0", name="distance"),
+        CheckConstraint("distance_m >= 0 AND distance_m < 'Infinity'::float8", name="distance"),
         Index(None, "grid_id"),
     )
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, func, select, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -126,9 +126,9 @@ def assign_manually(
             f"'{grid.community_code}'. Set \"force\": true if that is meant."
         )
     distance = session.scalar(
-        select(distance_m(CURRENT_GRID.c.geometry, Household.geometry)).where(
-            CURRENT_GRID.c.id == grid.id, Household.id == household.id
-        )
+        select(distance_m(CURRENT_GRID.c.geometry, Household.geometry))
+        .join_from(Household, CURRENT_GRID, true())
+        .where(CURRENT_GRID.c.id == grid.id, Household.id == household.id)
     )
     _save(
         session,

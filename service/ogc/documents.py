@@ -6,6 +6,7 @@ import json
 from typing import Any, Final
 
 from service.catalogue.collection import CRS84, Collection
+from service.catalogue.formats import FORMATS
 from service.catalogue.selection import Box
 from service.ogc.links import GEOJSON, HTML, JSON, OPENAPI, Link, Site, link
 from service.ogc.parameters import Format
@@ -27,15 +28,6 @@ CONFORMANCE: Final = (
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/html",
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
 )
-
-EXPORT_FORMATS: Final = {
-    "geojson": GEOJSON,
-    "geojsonl": "application/geo+json-seq",
-    "csv": "text/csv",
-    "gpkg": "application/geopackage+sqlite3",
-    "parquet": "application/vnd.apache.parquet",
-    "fgb": "application/vnd.flatgeobuf",
-}
 
 Document = dict[str, Any]
 
@@ -90,7 +82,7 @@ def collection_document(
             media_type,
             f"All of {collection.title} as {suffix}",
         )
-        for suffix, media_type in EXPORT_FORMATS.items()
+        for suffix, media_type in FORMATS.items()
     ]
     document: Document = {
         "id": collection.name,

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, aliased
 
 from geodata.errors import InputError
 from service.db.spatial import nearest, point
-from service.errors import NotFound
+from service.errors import Conflict, NotFound
 from service.teams.models import Member, Post
 from service.teams.views import COVERAGE, VACANCY
 
@@ -90,20 +90,25 @@ def list_nearest_members(
     return session.execute(ordered.order_by(Member.id)).all()
 
 
-def add_post(session: Session, *, grid: Row[Any], member: str, role: str) -> Row[Any]:
+def add_post(session: Session, *, grid: Row[Any], member: str, role: str, fixed: bool) -> Row[Any]:
     """Post a member of the grid's data set; the database refuses a role or a post too many.
 
     Raises
     ------
     InputError
         The data set has no such member.
+    Conflict
+        The member holds this very post already.
     """
     found = session.scalar(
         select(Member).where(Member.reference == member, Member.dataset_id == grid.dataset_id)
     )
     if found is None:
         raise InputError(f"There is no member '{member}' in the data set of the grid.")
-    post = Post(member_id=found.id, grid_id=grid.id, role=role)
+    same = (Post.member_id == found.id, Post.grid_id == grid.id, Post.role == role)
+    if session.scalar(select(Post.id).where(*same, Post.valid_to.is_(None))) is not None:
+        raise Conflict(f"The member '{member}' holds this post already.")
+    post = Post(member_id=found.id, grid_id=grid.id, role=role, fixed=fixed)
     session.add(post)
     session.flush()
     posts = list_posts(session, grid_id=grid.id)

@@ -107,7 +107,9 @@ def add_post(
 ) -> HeldPost:
     """Post a member in a grid. A role that is not theirs, or a post too many, is refused."""
     grid = grids.get_in_force(session, code=code)
-    post = queries.add_post(session, grid=grid, member=wanted.member, role=wanted.role)
+    post = queries.add_post(
+        session, grid=grid, member=wanted.member, role=wanted.role, fixed=wanted.fixed
+    )
     response.headers["Location"] = f"{request.base_url}collections/posts/items/{post.id}"
     return HeldPost.model_validate(post)
 

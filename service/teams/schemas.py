@@ -149,3 +149,4 @@ class NewPost(BaseModel):
 
     member: str = Field(min_length=1, description="Reference of the member.")
     role: Role
+    fixed: bool = Field(True, description="Kept by the next staffing as it is.")

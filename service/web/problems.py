@@ -66,14 +66,15 @@ def _gridward_error(request: Request, error: Exception) -> Response:
 
 def _validation_error(request: Request, error: Exception) -> Response:
     faults = error.errors() if isinstance(error, RequestValidationError) else []
+    if any(fault["type"] == "json_invalid" or fault["loc"] == ("body",) for fault in faults):
+        return problem(
+            HTTPStatus.BAD_REQUEST, "Send a JSON object with Content-Type: application/json."
+        )
     errors = [
         {"parameter": ".".join(str(part) for part in fault["loc"][1:]), "detail": fault["msg"]}
         for fault in faults
     ]
-    detail = "; ".join(
-        f"{each['parameter']}: {each['detail']}" if each["parameter"] else each["detail"]
-        for each in errors
-    )
+    detail = "; ".join(f"{each['parameter']}: {each['detail']}" for each in errors)
     return problem(HTTPStatus.BAD_REQUEST, detail, errors=errors)
 
 
