@@ -129,7 +129,7 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 apt_get() {
   ${as_root[@]+"${as_root[@]}"} env DEBIAN_FRONTEND=noninteractive \
-    apt-get -q -o DPkg::Lock::Timeout=120 "$@" </dev/null
+    apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120 "$@" </dev/null
 }
 
 say "missing: ${missing[*]}; installing by apt"
