@@ -8,68 +8,103 @@ its neighbours can be parted too.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-__all__ = ["cut_lines"]
+__all__ = ["Cuts", "cut_faces"]
 
 #: Cuts overshoot by this much, so that they surely meet the lines they end on; the stubs are
 #: dangles and drop out when the faces are built again.
 _OVERSHOOT_M = 1e-3
+_BEYOND_M = 1e6
 
 
-def cut_lines(
+@dataclass(frozen=True, slots=True)
+class Cuts:
+    """How faces are cut, at two depths.
+
+    Attributes
+    ----------
+    lines : array of LineString, metres
+        All cuts, down to the fine cap.
+    frames : dict of face -> (origin (2,), axes (2, 2))
+        The rectangle's frame that a face was cut in.
+    boxes : dict of face -> (m, 2, 2) float64
+        The cells down to the coarse cap, as low and high corners in that frame.
+    """
+
+    lines: NDArray[Any]
+    frames: dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]]
+    boxes: dict[int, NDArray[np.float64]]
+
+    def coarse_cell(self, face: NDArray[np.int64], xy: NDArray[np.float64]) -> NDArray[np.int64]:
+        """The coarse cell, numbered within its face, that each point (n, 2) of a face lies in."""
+        cell = np.zeros(len(face), dtype=np.int64)
+        order = np.argsort(face, kind="stable")
+        for number, boxes in self.boxes.items():
+            low, high = np.searchsorted(face[order], [number, number + 1])
+            rows = order[low:high]
+            origin, axes = self.frames[number]
+            uv = (xy[rows] - origin) @ axes.T
+            inside = (uv[:, None, :] >= boxes[None, :, 0]) & (uv[:, None, :] < boxes[None, :, 1])
+            cell[rows] = np.argmax(inside.all(axis=2), axis=1)
+        return cell
+
+
+def cut_faces(
     faces: NDArray[Any],
     item_face: NDArray[np.int64],
     xy: NDArray[np.float64],
     load: NDArray[np.float64],
-    cap: float,
+    *,
+    coarse: float,
+    fine: float,
     area_cap: float,
-) -> NDArray[Any]:
-    """Lines that cut every face heavier than ``cap`` or larger than ``area_cap``.
+) -> Cuts:
+    """Cut every face heavier than a cap or larger than ``area_cap``.
 
     Parameters
     ----------
     faces : array of Polygon, metres
-    item_face : (n,) face of each household item, -1 for none
+    item_face : (n,) face of each household item
     xy : (n, 2) metres
     load : (n,) households
-    cap : float
-        The load an atom should not exceed.
+    coarse, fine : float
+        The load that an atom for the search, and one for the last adjustment, should not exceed.
     area_cap : float
         The area in square metres that an atom should not exceed.
-
-    Returns
-    -------
-    array of LineString
     """
-    places, place_face, place_load = _land(faces, cap, area_cap)
+    places, place_face, place_load = _land(faces, coarse, area_cap)
     xy = np.concatenate([xy, places])
     item_face = np.concatenate([item_face, place_face])
     load = np.concatenate([load, place_load])
-    face_load = np.bincount(item_face[item_face >= 0], load[item_face >= 0], len(faces))
-    heavy = np.flatnonzero(face_load > cap)
-    if len(heavy) == 0:
-        return np.empty(0, dtype=object)
+    heavy = np.flatnonzero(np.bincount(item_face, load, len(faces)) > fine)
     order = np.argsort(item_face, kind="stable")
     starts = np.searchsorted(item_face[order], np.arange(len(faces) + 1))
-    rectangles = shapely.minimum_rotated_rectangle(faces[heavy])
     segments: list[NDArray[np.float64]] = []
     owner: list[int] = []
-    for face, rectangle in zip(heavy.tolist(), rectangles, strict=True):
+    frames, boxes = {}, {}
+    for face, rectangle in zip(
+        heavy.tolist(), shapely.minimum_rotated_rectangle(faces[heavy]), strict=True
+    ):
         items = order[starts[face] : starts[face + 1]]
         if len(items) < 2:
             continue
-        cuts = _bisect(_frame(rectangle), xy[items], load[items], cap)
+        frame = _frame(rectangle)
+        cuts, cells = _bisect(frame, xy[items], load[items], coarse, fine)
         segments += cuts
         owner += [face] * len(cuts)
-    if not segments:
-        return np.empty(0, dtype=object)
-    lines = shapely.intersection(shapely.linestrings(np.stack(segments)), faces[np.array(owner)])
-    return _lengthened(shapely.get_parts(lines))
+        if len(cells) > 1:
+            frames[face], boxes[face] = frame, np.stack(cells)
+    lines = np.empty(0, dtype=object)
+    if segments:
+        across = shapely.linestrings(np.stack(segments))
+        lines = _lengthened(shapely.get_parts(shapely.intersection(across, faces[np.array(owner)])))
+    return Cuts(lines=lines, frames=frames, boxes=boxes)
 
 
 def _lengthened(parts: NDArray[Any]) -> NDArray[Any]:
@@ -116,32 +151,40 @@ def _bisect(
     frame: tuple[NDArray[np.float64], NDArray[np.float64]],
     xy: NDArray[np.float64],
     load: NDArray[np.float64],
-    cap: float,
-) -> list[NDArray[np.float64]]:
+    coarse: float,
+    fine: float,
+) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]:
+    """The cuts (2, 2) of one face in metres, and its coarse cells in the frame."""
     origin, axes = frame
     uv = (xy - origin) @ axes.T
-    margin = 1e6  # cuts are clipped by the face; the box only bounds cuts by earlier cuts
-    pending = [(np.arange(len(uv)), np.array([[-margin, -margin], [margin, margin]]))]
+    everywhere = np.array([[-np.inf, -np.inf], [np.inf, np.inf]])
+    pending = [(np.arange(len(uv)), everywhere, False)]
     cuts: list[NDArray[np.float64]] = []
+    cells: list[NDArray[np.float64]] = []
     while pending:
-        items, box = pending.pop()
-        if load[items].sum() <= cap or len(items) < 2:
-            continue
-        split = _best_cut(uv[items], load[items])
+        items, box, counted = pending.pop()
+        weight = load[items].sum()
+        split = None
+        if weight > fine and len(items) > 1:
+            split = _best_cut(uv[items], load[items])
+        if not counted and (split is None or weight <= coarse):
+            cells.append(box)
+            counted = True
         if split is None:
             continue
         axis, place = split
-        ends = box.copy()
+        # cuts are clipped by the face; the box only bounds them by earlier cuts
+        ends = np.clip(box, -_BEYOND_M, _BEYOND_M)
         ends[:, axis] = place
         cuts.append(ends @ axes + origin)
         below = uv[items, axis] < place
         low, high = box.copy(), box.copy()
         low[1, axis] = high[0, axis] = place
-        pending += [(items[below], low), (items[~below], high)]
-    return cuts
+        pending += [(items[below], low, counted), (items[~below], high, counted)]
+    return cuts, cells
 
 
-def _best_cut(uv: NDArray[np.float64], load: NDArray[np.int64]) -> tuple[int, float] | None:
+def _best_cut(uv: NDArray[np.float64], load: NDArray[np.float64]) -> tuple[int, float] | None:
     """Axis and place of the cut that halves the load best, across the longer extent."""
     spread = np.ptp(uv, axis=0)
     for axis in (0, 1) if spread[0] >= spread[1] else (1, 0):

@@ -47,12 +47,7 @@ def cell_edges(
             if other == c or len(ring) == 0:
                 continue
             normal = 2.0 * (centres[other] - centres[c])
-            offset = (
-                (centres[other] ** 2).sum()
-                - (centres[c] ** 2).sum()
-                - duals[other]
-                + duals[c]
-            )
+            offset = (centres[other] ** 2).sum() - (centres[c] ** 2).sum() - duals[other] + duals[c]
             ring = _clip(ring, normal, offset)
         if len(ring) >= 3:
             outlines.append(np.concatenate([ring, ring[:1]]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,16 +16,19 @@ from geodata.delineate.codes import hilbert_order
 from geodata.delineate.counting import grid_count
 from geodata.delineate.dissolve import dissolve, restore
 from geodata.delineate.graph import share_along, shared_edges
-from geodata.delineate.partition import Effort, partition
-from geodata.delineate.power import balanced_labels, bisection_centres
-from geodata.delineate.refine import Weights, connected_pieces
+from geodata.delineate.partition import Effort, partition, whole
+from geodata.delineate.power import balanced_cells
+from geodata.delineate.refine import Weights, energy
 from geodata.delineate.task import Items, Task, merge_items, metric_area
 from geodata.delineate.tiling import Tiling, item_face, tile
 
 __all__ = ["Solved", "solve"]
 
-#: Loads of an atom in relation to the target, tried in turn until every grid is within range.
-_CAPS = (0.06, 0.03, 0.015)
+#: Loads of coarse and fine atoms in relation to the target, tried in turn until every grid is
+#: within range and well balanced.
+_CAPS = ((0.06, 0.015), (0.06, 0.015), (0.03, 0.0075))
+#: The largest relative deviation that ends the search.
+_GOOD_DEVIATION = 0.1
 #: The area of an atom in relation to a grid's fair share of the community.
 _AREA_CAP = 0.3
 _NO_LINES = np.empty(0, dtype=object)
@@ -107,90 +111,103 @@ def _is_one_grid(task: Task, items: Items) -> bool:
 
 def _polygons(task: Task, area: Any, items: Items) -> NDArray[Any]:
     """The grids' polygons in the units of the frame."""
-    best: tuple[float, Tiling, NDArray[np.int64]] | None = None
-    for tiling, labels in _attempts(task, area, items):
-        loads = np.bincount(labels, tiling.graph.load)
-        excess = _out_of_range(task, tiling, labels, loads)
-        if best is None or excess < best[0]:
-            best = excess, tiling, labels
-        if excess == 0.0:
+    best: Attempt | None = None
+    for attempt in _attempts(task, area, items):
+        if best is None or attempt.rank < best.rank:
+            best = attempt
+        if best.good:
             break
-    assert best is not None  # noqa: S101 - _attempts yields at least once
-    _, tiling, labels = best
-    grids = dissolve(tiling.pieces, labels[tiling.atom])
+    assert best is not None  # noqa: S101 - there is at least one attempt
+    grids = dissolve(best.tiling.pieces, best.labels)
     return restore(grids, task.area, task.plane)
 
 
-def _attempts(task: Task, area: Any, items: Items) -> Any:
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A labelling of the pieces of a tiling, and how it ranks: less is better."""
+
+    tiling: Tiling
+    labels: NDArray[np.int64]
+    out_of_range: float
+    deviation: float
+    energy: float
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        return self.out_of_range, self.energy
+
+    @property
+    def good(self) -> bool:
+        """Nothing that another attempt is likely to mend."""
+        return self.out_of_range == 0.0 and self.deviation <= _GOOD_DEVIATION
+
+
+def _attempt(task: Task, tiling: Tiling, labels: NDArray[np.int64], weights: Weights) -> Attempt:
+    limits, graph = task.limits, tiling.fine.graph
+    atom_label = np.empty(len(graph.load), dtype=np.int64)
+    atom_label[tiling.fine.atom] = labels
+    loads = np.bincount(atom_label, graph.load)
+    low = np.maximum(limits.minimum - loads, 0.0)
+    high = np.maximum(loads - limits.maximum, 0.0)
+    targets = np.full(len(loads), loads.mean())
+    bounds = (limits.minimum, limits.maximum)
+    return Attempt(
+        tiling=tiling,
+        labels=labels,
+        out_of_range=float((low + high).sum()),
+        deviation=float(np.abs(loads / loads.mean() - 1.0).max()),
+        energy=energy(graph, atom_label, targets, bounds, weights=weights),
+    )
+
+
+def _attempts(task: Task, area: Any, items: Items) -> Iterator[Attempt]:
     """Tilings and labels, the most pleasing first."""
     limits = task.limits
-    lines, price = _NO_LINES, np.empty(0)
-    if task.barriers is None:
-        straight = _straight(task, area, items)
-        if straight is not None:
-            yield straight
-        weights = Weights(cut_cost=1.0)
-    else:
+    lines, price, weights = _NO_LINES, np.empty(0), Weights(cut_cost=1.0)
+    if task.barriers is not None:
         lines = task.plane.to_metres(task.barriers)
         price = task.price if task.price is not None else np.ones(len(lines))
         weights = Weights()
+    else:
+        straight = _straight(task, area, items)
+        if straight is not None:
+            yield _attempt(task, *straight, weights)
     fair = area.area / max(float(items.load.sum()) / limits.target, 1.0)
-    for attempt, cap in enumerate(_CAPS):
+    for number, (coarse, fine) in enumerate(_CAPS):
         tiling = tile(
             area, items, lines, price,
-            cap=cap * limits.target, area_cap=_AREA_CAP * fair, cut_cost=weights.cut_cost,
+            coarse=coarse * limits.target, fine=fine * limits.target, area_cap=_AREA_CAP * fair,
+            cut_cost=weights.cut_cost,
         )  # fmt: skip
         labels = partition(
-            tiling.graph,
-            _heaviest(tiling, items),
-            limits,
-            weights=weights,
-            effort=Effort(steps=6000 * (attempt + 1)),
-            seed=task.random_seed + attempt,
+            tiling, limits, weights=weights, effort=Effort(), seed=task.random_seed + number
         )
-        yield tiling, labels
+        yield _attempt(task, tiling, labels, weights)
 
 
 def _straight(task: Task, area: Any, items: Items) -> tuple[Tiling, NDArray[np.int64]] | None:
-    """The cells of a balanced power diagram, where each is one piece; None where they are not."""
+    """The cells of a balanced power diagram; None where a building is too large for one."""
     limits = task.limits
     if items.load.max() > limits.maximum or area.geom_type != "Polygon":
         return None
-    count = grid_count(
-        float(items.load.sum()), limits.target, limits.minimum, limits.maximum
+    count = grid_count(float(items.load.sum()), limits.target, limits.minimum, limits.maximum)
+    centres, duals = balanced_cells(
+        items.xy, items.load, count, area.area, limits, seed=task.random_seed
     )
-    shares = np.full(count, items.load.sum() / count)
-    centres = bisection_centres(items.xy, items.load, count)
-    _, centres, duals = balanced_labels(items.xy, items.load, centres, shares)
     edges = cell_edges(centres, duals, area.bounds)
     tiling = tile(
-        area, items, edges, np.ones(len(edges)), cap=np.inf, area_cap=np.inf, cut_cost=1.0
-    )
+        area, items, edges, np.ones(len(edges)),
+        coarse=np.inf, fine=np.inf, area_cap=np.inf, cut_cost=1.0,
+    )  # fmt: skip
     inside = shapely.get_coordinates(shapely.point_on_surface(tiling.pieces))
     distance = ((inside[:, None, :] - centres[None, :, :]) ** 2).sum(axis=2) - duals
     # a sliver goes with its atom's largest piece
     order = np.argsort(shapely.area(tiling.pieces), kind="stable")
-    labels = np.zeros(len(tiling.graph.load), dtype=np.int64)
-    labels[tiling.atom[order]] = np.argmin(distance[order], axis=1)
-    labels = np.unique(labels, return_inverse=True)[1].astype(np.int64)
-    if connected_pieces(tiling.graph, labels).max() != labels.max():
-        return None
-    return tiling, labels
-
-
-def _heaviest(tiling: Tiling, items: Items) -> NDArray[np.float64]:
-    heaviest = np.zeros(len(tiling.graph.load))
-    np.maximum.at(heaviest, tiling.item_atom, items.load)
-    return heaviest
-
-
-def _out_of_range(
-    task: Task, tiling: Tiling, labels: NDArray[np.int64], loads: NDArray[np.float64]
-) -> float:
-    """Households beyond the limits, over all grids."""
-    low = np.maximum(task.limits.minimum - loads, 0.0)
-    high = np.maximum(loads - task.limits.maximum, 0.0)
-    return float((low + high).sum())
+    graph = tiling.fine.graph
+    labels = np.zeros(len(graph.load), dtype=np.int64)
+    labels[tiling.fine.atom[order]] = np.argmin(distance[order], axis=1)
+    labels = whole(graph, np.unique(labels, return_inverse=True)[1].astype(np.int64))
+    return tiling, labels[tiling.fine.atom]
 
 
 def _flags(
@@ -220,9 +237,7 @@ def _flags(
                 else f"{total} households, or what large buildings leave of them, make no whole "
                 f"number of grids of {limits.minimum:g} to {limits.maximum:g}"
             )
-        elif parts[i] > len(shapely.get_parts(task.area)) or (
-            parts[i] > 1 and len(loads) > 1
-        ):
+        elif parts[i] > len(shapely.get_parts(task.area)) or (parts[i] > 1 and len(loads) > 1):
             flag[i] = "multipart"
             reason[i] = "a part of the community holds too few households for a grid of its own"
         elif parts[i] > 1:

@@ -14,8 +14,8 @@ def grid_count(load: float, target: float, minimum: float, maximum: float) -> in
     floor(H / minimum). Where there is none (550 households and grids of 300-500), the k whose
     equal share violates a limit least, in relation to that limit; the fewer grids in a tie.
 
-    >>> grid_count(2287, 400, 300, 500), grid_count(550, 400, 300, 500), grid_count(0, 400, 300, 500)
-    (6, 2, 1)
+    >>> [grid_count(load, 400, 300, 500) for load in (2287, 550, 0)]
+    [6, 2, 1]
     """
     if load <= 0:
         return 1

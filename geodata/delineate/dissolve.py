@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,7 @@ def dissolve(pieces: NDArray[Any], grid: NDArray[np.int64]) -> NDArray[Any]:
     order = np.argsort(grid, kind="stable")
     starts = np.searchsorted(grid[order], np.arange(int(grid.max()) + 2))
     unions = np.array(
-        [
-            shapely.coverage_union_all(pieces[order[a:b]])
-            for a, b in zip(starts[:-1], starts[1:], strict=True)
-        ],
+        [shapely.coverage_union_all(pieces[order[a:b]]) for a, b in pairwise(starts)],
         dtype=object,
     )
     # the outer boundary belongs to the community and stays as it is

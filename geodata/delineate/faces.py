@@ -12,7 +12,7 @@ __all__ = ["PRECISION_M", "as_lines", "polygonize_inside"]
 
 #: All linework is noded on this grid. Fine enough that rounding moves less than 1 m2 along
 #: 100 km of boundary, coarse enough that snap rounding is robust in double precision.
-PRECISION_M = 1e-5
+PRECISION_M = 1e-6
 
 
 def as_lines(barriers: NDArray[Any]) -> NDArray[Any]:

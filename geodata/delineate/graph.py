@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from geodata.delineate.faces import PRECISION_M
 
-__all__ = ["ALONG_M", "Edges", "share_along", "shared_edges"]
+__all__ = ["ALONG_M", "Edges", "share_along", "shared_edges", "totals"]
 
 #: A border follows a barrier when it lies this near: the width of a road.
 ALONG_M = 12.0
@@ -82,7 +82,10 @@ def share_along(edges: Edges, lines: NDArray[Any]) -> float:
     if len(lines) == 0:
         return 0.0
     middle = shapely.points(edges.ends[inner].mean(axis=1))
-    near = np.unique(
-        shapely.STRtree(lines).query(middle, predicate="dwithin", distance=ALONG_M)[0]
-    )
+    near = np.unique(shapely.STRtree(lines).query(middle, predicate="dwithin", distance=ALONG_M)[0])
     return float(edges.length[inner][near].sum()) / total
+
+
+def totals(group: NDArray[np.int64], values: NDArray[Any], count: int) -> NDArray[np.float64]:
+    """The sum of values by group: (count,) float64."""
+    return np.bincount(group, weights=values, minlength=count).astype(np.float64, copy=False)

@@ -6,60 +6,86 @@ piece (or group of pieces too small alone) gets its own number of grids.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geodata.delineate.counting import grid_count
 from geodata.delineate.power import balanced_labels, bisection_centres
-from geodata.delineate.refine import AtomGraph, Weights, anneal, connected_pieces, recombine
+from geodata.delineate.refine import AtomGraph, Weights, anneal, connected_pieces, energy, recombine
 from geodata.delineate.task import Limits
+from geodata.delineate.tiling import Tiling
 
-__all__ = ["Effort", "partition"]
+__all__ = ["Effort", "partition", "whole"]
 
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How hard the search works: annealing steps an atom, and the temperatures."""
+    """How hard the search works.
+
+    Attributes
+    ----------
+    steps : int
+        Annealing steps an atom.
+    hot, cold : float
+        The temperatures it starts and ends at, in units of the energy.
+    stages : int
+        Stages in which the balance is made to count more and more. Early on a large building can
+        still move through a grid that it overloads.
+    directions : int
+        Sweeps that a recombination tries.
+    starts : int
+        Searches at the most, each from another seed, until every grid is within range.
+    polish : int
+        Annealing steps a fine atom in the last adjustment.
+    polish_tolerance : float
+        The relative deviation from which on that adjustment counts it as excessive.
+    """
 
     steps: int = 6000
     hot: float = 1.0
     cold: float = 0.01
+    stages: int = 10
     directions: int = 16
+    starts: int = 6
+    polish: int = 1000
+    polish_tolerance: float = 0.01
 
 
 def partition(
-    graph: AtomGraph,
-    heaviest_item: NDArray[np.float64],
-    limits: Limits,
-    *,
-    weights: Weights,
-    effort: Effort,
-    seed: int,
+    tiling: Tiling, limits: Limits, *, weights: Weights, effort: Effort, seed: int
 ) -> NDArray[np.int64]:
-    """The grid of each atom, numbered from 0.
-
-    Parameters
-    ----------
-    graph : AtomGraph
-    heaviest_item : (n,) float64
-        The load of the heaviest single place in each atom; above the maximum it cannot be helped.
-    """
+    """The grid of each piece of the tiling, numbered from 0."""
+    graph, fine = tiling.coarse.graph, tiling.fine.graph
     grid = np.full(len(graph.load), -1, dtype=np.int64)
-    oversize = np.flatnonzero(heaviest_item > limits.maximum)
+    oversize = np.flatnonzero(tiling.coarse.heaviest > limits.maximum)
     grid[oversize] = np.arange(len(oversize))
-    if len(oversize) == len(grid):
-        return grid
+    home = np.empty(len(fine.load), dtype=np.int64)
+    home[tiling.fine.atom] = tiling.coarse.atom
     taken = len(oversize)
-    for group in _groups(graph, grid, limits):
+    groups = _groups(graph, grid, limits) if taken < len(grid) else []
+    label = grid[home]
+    for group in groups:
         part = _subgraph(graph, group)
         load = float(part.load.sum())
         count = min(grid_count(load, limits.target, limits.minimum, limits.maximum), len(group))
         labels = _split(part, count, limits, weights, effort, seed)
         grid[group] = labels + taken
+        inside = np.flatnonzero(np.isin(home, group))
+        label[inside] = taken + _polish(
+            _subgraph(fine, inside),
+            grid[home[inside]] - taken,
+            count,
+            limits,
+            weights,
+            effort,
+            seed,
+        )
         taken += count
-    return np.unique(grid, return_inverse=True)[1].astype(np.int64)
+    # an atom beside a tower too light for a grid of its own has joined the tower's
+    label = np.where(label < 0, grid[home], label)
+    return np.unique(label, return_inverse=True)[1].astype(np.int64)[tiling.fine.atom]
 
 
 def _groups(graph: AtomGraph, grid: NDArray[np.int64], limits: Limits) -> list[NDArray[np.int64]]:
@@ -162,19 +188,79 @@ def _split(
         return np.zeros(atoms, dtype=np.int64)
     targets = np.full(count, graph.load.sum() / count)
     bounds = (limits.minimum, limits.maximum)
-    centres = bisection_centres(graph.xy, graph.load, count)
+    best: tuple[float, NDArray[np.int64]] | None = None
+    for start in range(effort.starts):
+        labels = _seeded(graph, targets, turn=np.pi * start / effort.starts)
+        recombine(graph, labels, targets, bounds, weights=weights, directions=effort.directions)
+        labels = _cooled(graph, labels, targets, bounds, weights, effort, seed + start)
+        recombine(graph, labels, targets, bounds, weights=weights, directions=effort.directions)
+        score = energy(graph, labels, targets, bounds, weights=weights)
+        if best is None or score < best[0]:
+            best = score, labels
+        loads = np.bincount(best[1], graph.load, count)
+        within = loads.min() >= limits.minimum and loads.max() <= limits.maximum
+        if within or not limits.minimum <= targets[0] <= limits.maximum:
+            break
+    assert best is not None  # noqa: S101 - there is at least one start
+    return best[1]
+
+
+def _seeded(graph: AtomGraph, targets: NDArray[np.float64], turn: float) -> NDArray[np.int64]:
+    """Labels by a balanced power diagram of the atoms, each grid in one piece."""
+    count = len(targets)
+    centres = bisection_centres(graph.xy, graph.load, count, turn)
     labels, _, _ = balanced_labels(graph.xy, graph.load, centres, targets)
-    labels = _whole(graph, _filled(graph, labels, count))
-    recombine(graph, labels, targets, bounds, weights=weights, directions=effort.directions)
-    labels, _ = anneal(
-        graph, labels, targets, bounds,
-        weights=weights, steps=effort.steps * atoms, hot=effort.hot, cold=effort.cold, seed=seed,
-    )  # fmt: skip
-    recombine(graph, labels, targets, bounds, weights=weights, directions=effort.directions)
-    labels, _ = anneal(
-        graph, labels, targets, bounds,
-        weights=weights, steps=300 * atoms, hot=0.0, cold=0.0, seed=seed + 1,
-    )  # fmt: skip
+    return whole(graph, _filled(graph, labels, count))
+
+
+def _cooled(
+    graph: AtomGraph,
+    labels: NDArray[np.int64],
+    targets: NDArray[np.float64],
+    bounds: tuple[float, float],
+    weights: Weights,
+    effort: Effort,
+    seed: int,
+) -> NDArray[np.int64]:
+    """Annealing in stages: the temperature falls while the balance comes to count."""
+    cooling = (effort.cold / effort.hot) ** (1.0 / effort.stages)
+    for stage in range(effort.stages):
+        share = (stage + 1) / effort.stages
+        easier = replace(
+            weights, mu=weights.mu * (0.3 + 0.7 * share), excess=weights.excess * share**2
+        )
+        labels, _ = anneal(
+            graph, labels, targets, bounds,
+            weights=easier,
+            steps=effort.steps * len(labels) // effort.stages,
+            hot=effort.hot * cooling**stage,
+            cold=effort.hot * cooling ** (stage + 1),
+            seed=seed * 31 + stage,
+            keep_best=stage == effort.stages - 1,
+        )  # fmt: skip
+    return labels
+
+
+def _polish(
+    graph: AtomGraph,
+    labels: NDArray[np.int64],
+    count: int,
+    limits: Limits,
+    weights: Weights,
+    effort: Effort,
+    seed: int,
+) -> NDArray[np.int64]:
+    """Adjust the borders in finer atoms, for balance above all."""
+    if count == 1:
+        return labels
+    targets = np.full(count, graph.load.sum() / count)
+    bounds = (limits.minimum, limits.maximum)
+    stricter = replace(weights, tolerance=effort.polish_tolerance)
+    for hot, cold in ((effort.cold * 5.0, effort.cold / 5.0), (0.0, 0.0)):
+        labels, _ = anneal(
+            graph, labels, targets, bounds,
+            weights=stricter, steps=effort.polish * len(graph.load), hot=hot, cold=cold, seed=seed,
+        )  # fmt: skip
     return labels
 
 
@@ -190,7 +276,7 @@ def _filled(graph: AtomGraph, labels: NDArray[np.int64], count: int) -> NDArray[
     return labels
 
 
-def _whole(graph: AtomGraph, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+def whole(graph: AtomGraph, labels: NDArray[np.int64]) -> NDArray[np.int64]:
     """Keep the heaviest piece of each grid; others go to the neighbour they share most with."""
     labels = labels.copy()
     row = np.repeat(np.arange(len(labels)), np.diff(graph.start))

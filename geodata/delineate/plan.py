@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from geodata.delineate.community import Solved, solve
 from geodata.delineate.faces import as_lines
+from geodata.delineate.stitch import stitch
 from geodata.delineate.task import Limits, Task
 from geodata.errors import InputError
 from geodata.metric import MetricPlane
@@ -271,6 +272,10 @@ def _assemble(
     frames, reports = [], []
     membership = np.full(len(home), None, dtype=object)
     order, starts = _by_community(home, len(places))
+    plane = MetricPlane.of_frame(places)
+    shapes = stitch(
+        places.geometry.to_numpy(), [result.grids for result in solved], plane.metres_per_y
+    )
     for i, result in enumerate(solved):
         codes = np.array(
             [f"{result.code}{n:03d}" for n in range(1, len(result.grids) + 1)], dtype=object
@@ -285,7 +290,7 @@ def _assemble(
                     "parts": result.parts.astype("int32"),
                     "flag": result.flag,
                     "reason": result.reason,
-                    "geometry": result.grids,
+                    "geometry": shapes[i],
                 }
             )
         )

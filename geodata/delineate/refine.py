@@ -2,12 +2,12 @@
 
 The energy of a labelling is
 
-    E = sum over grids of  P^2 / (4 pi A)  +  mu * (d^2 + 100 * max(0, |d| - tolerance)^2)
+    E = sum over grids of P^2 / (4 pi A) + mu * (d^2 + excess * max(0, |d| - tol)^2)
 
-with P the perimeter in which a metre off the barriers counts ``cut_cost`` times, A the area and d the
-relative deviation of the load from the grid's target. Two moves lower it: flipping one atom to a
-neighbouring grid (simulated annealing) and splitting the union of two neighbouring grids anew by a
-straight sweep (a recombination). Neither ever breaks a grid in two.
+with P the perimeter in which a metre off the barriers counts ``cut_cost`` times, A the area and d
+the relative deviation of the load from the grid's target. Two moves lower it: flipping one atom to
+a neighbouring grid (simulated annealing) and splitting the union of two neighbouring grids anew by
+a straight sweep (a recombination). Neither ever breaks a grid in two.
 
 Source: the flip and recombination steps of Markov chain redistricting (DeFord, Duchin and Solomon,
 2021), used here to descend rather than to sample.
@@ -21,7 +21,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["AtomGraph", "Weights", "anneal", "connected_pieces", "recombine"]
+__all__ = ["AtomGraph", "Weights", "anneal", "connected_pieces", "energy", "recombine"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +51,21 @@ class Weights:
     """The weights of the energy; see the module's docstring."""
 
     mu: float = 10.0
+    excess: float = 100.0
     tolerance: float = 0.03
     cut_cost: float = 2.0
 
 
 @njit(cache=True)
-def _term(load, area, perimeter, target, low, high, mu, tolerance):  # type: ignore[no-untyped-def]
+def _term(load, area, perimeter, target, low, high, mu, excess, tolerance):  # type: ignore[no-untyped-def]
     deviation = (load - target) / target
-    excess = max(0.0, abs(deviation) - tolerance)
+    beyond = max(0.0, abs(deviation) - tolerance)
     value = perimeter * perimeter / (12.566370614359172 * max(area, 1.0))
-    value += mu * (deviation * deviation + 100.0 * excess * excess)
+    value += mu * (deviation * deviation + excess * beyond * beyond)
     if load < low:
-        value += 1000.0 * (low - load) / target
+        value += mu * excess * (low - load) / target
     elif load > high:
-        value += 1000.0 * (load - high) / target
+        value += mu * excess * (load - high) / target
     return value
 
 
@@ -120,15 +121,15 @@ def _stays_whole(start, neighbour, labels, atom, seen, stamp, queue):  # type: i
 @njit(cache=True)
 def _anneal(  # type: ignore[no-untyped-def]
     start, neighbour, border, load, area, outer, labels, k, targets, low, high,
-    mu, tolerance, steps, hot, cold, state,
+    mu, excess, tolerance, steps, hot, cold, keep_best, state,
 ):  # fmt: skip
     n = len(load)
-    loads, areas, perimeters = _totals(
-        start, neighbour, border, load, area, outer, labels, k
-    )
+    loads, areas, perimeters = _totals(start, neighbour, border, load, area, outer, labels, k)
     terms = np.empty(k)
     for g in range(k):
-        terms[g] = _term(loads[g], areas[g], perimeters[g], targets[g], low, high, mu, tolerance)
+        terms[g] = _term(
+            loads[g], areas[g], perimeters[g], targets[g], low, high, mu, excess, tolerance
+        )
     energy = terms.sum()
     best, best_labels = energy, labels.copy()
     seen = np.zeros(n, np.int64)
@@ -136,12 +137,11 @@ def _anneal(  # type: ignore[no-untyped-def]
     stamp = 1
     cooling = (cold / hot) ** (1.0 / max(steps, 1)) if hot > 0 else 1.0
     temperature = hot
-    since = 0
-    for step in range(steps):
+    for _ in range(steps):
         temperature *= cooling
-        state ^= (state << np.uint64(13))
-        state ^= (state >> np.uint64(7))
-        state ^= (state << np.uint64(17))
+        state ^= state << np.uint64(13)
+        state ^= state >> np.uint64(7)
+        state ^= state << np.uint64(17)
         i = np.int64((state >> np.uint64(11)) % np.uint64(n))
         g = labels[i]
         degree = start[i + 1] - start[i]
@@ -163,10 +163,26 @@ def _anneal(  # type: ignore[no-untyped-def]
         perimeter_g = perimeters[g] - with_other - with_h + with_g
         perimeter_h = perimeters[h] + with_other + with_g - with_h
         term_g = _term(
-            loads[g] - load[i], areas[g] - area[i], perimeter_g, targets[g], low, high, mu, tolerance
+            loads[g] - load[i],
+            areas[g] - area[i],
+            perimeter_g,
+            targets[g],
+            low,
+            high,
+            mu,
+            excess,
+            tolerance,
         )
         term_h = _term(
-            loads[h] + load[i], areas[h] + area[i], perimeter_h, targets[h], low, high, mu, tolerance
+            loads[h] + load[i],
+            areas[h] + area[i],
+            perimeter_h,
+            targets[h],
+            low,
+            high,
+            mu,
+            excess,
+            tolerance,
         )
         change = term_g + term_h - terms[g] - terms[h]
         if change > 0.0:
@@ -186,10 +202,10 @@ def _anneal(  # type: ignore[no-untyped-def]
         perimeters[g], perimeters[h] = perimeter_g, perimeter_h
         terms[g], terms[h] = term_g, term_h
         energy += change
-        if energy < best - 1e-9:
+        if keep_best and energy < best - 1e-9:
             best = energy
             best_labels[:] = labels
-    return best_labels, best
+    return (best_labels, best) if keep_best else (labels, energy)
 
 
 @njit(cache=True)
@@ -224,7 +240,7 @@ def _whole(start, neighbour, atoms, side, which, local, queue):  # type: ignore[
 @njit(cache=True)
 def _pair_energy(  # type: ignore[no-untyped-def]
     start, neighbour, border, load, area, outer, atoms, side, local,
-    target_g, target_h, low, high, mu, tolerance,
+    target_g, target_h, low, high, mu, excess, tolerance,
 ):  # fmt: skip
     loads, areas, perimeters = np.zeros(2), np.zeros(2), np.zeros(2)
     for p in range(len(atoms)):
@@ -238,14 +254,14 @@ def _pair_energy(  # type: ignore[no-untyped-def]
             if q < 0 or side[q] != side[p]:
                 perimeters[s] += border[e]
     return _term(
-        loads[0], areas[0], perimeters[0], target_g, low, high, mu, tolerance
-    ) + _term(loads[1], areas[1], perimeters[1], target_h, low, high, mu, tolerance)
+        loads[0], areas[0], perimeters[0], target_g, low, high, mu, excess, tolerance
+    ) + _term(loads[1], areas[1], perimeters[1], target_h, low, high, mu, excess, tolerance)
 
 
 @njit(cache=True)
 def _recombine_pair(  # type: ignore[no-untyped-def]
     start, neighbour, border, load, area, outer, xy, labels, local, g, h,
-    targets, low, high, mu, tolerance, directions,
+    targets, low, high, mu, excess, tolerance, directions,
 ):  # fmt: skip
     count = 0
     for i in range(len(labels)):
@@ -264,7 +280,7 @@ def _recombine_pair(  # type: ignore[no-untyped-def]
     queue = np.empty(count, np.int64)
     best = _pair_energy(
         start, neighbour, border, load, area, outer, atoms, side, local,
-        targets[g], targets[h], low, high, mu, tolerance,
+        targets[g], targets[h], low, high, mu, excess, tolerance,
     )  # fmt: skip
     best -= 1e-7
     best_side = side.copy()
@@ -295,7 +311,7 @@ def _recombine_pair(  # type: ignore[no-untyped-def]
                     side[order[r]] = (r >= cut) == (flip == 0)
                 value = _pair_energy(
                     start, neighbour, border, load, area, outer, atoms, side, local,
-                    targets[g], targets[h], low, high, mu, tolerance,
+                    targets[g], targets[h], low, high, mu, excess, tolerance,
                 )  # fmt: skip
                 if (
                     value < best
@@ -317,7 +333,7 @@ def _recombine_pair(  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def _recombine(  # type: ignore[no-untyped-def]
     start, neighbour, border, load, area, outer, xy, labels, k, targets, low, high,
-    mu, tolerance, directions,
+    mu, excess, tolerance, directions,
 ):  # fmt: skip
     local = np.zeros(len(labels), np.int64)
     changes = 0
@@ -331,7 +347,7 @@ def _recombine(  # type: ignore[no-untyped-def]
         for h in range(g + 1, k):
             if touching[g, h] and _recombine_pair(
                 start, neighbour, border, load, area, outer, xy, labels, local, g, h,
-                targets, low, high, mu, tolerance, directions,
+                targets, low, high, mu, excess, tolerance, directions,
             ):  # fmt: skip
                 changes += 1
     return changes
@@ -378,13 +394,14 @@ def anneal(
     hot: float,
     cold: float,
     seed: int,
+    keep_best: bool = True,
 ) -> tuple[NDArray[np.int64], float]:
     """Flip single atoms; the best labelling met and its energy."""
     state = np.uint64((seed * 0x9E3779B97F4A7C15 + 0x1234567) % 2**64 or 1)
     return _anneal(
         graph.start, graph.neighbour, graph.border, graph.load, graph.area, graph.outer,
         labels.copy(), len(targets), targets, limits[0], limits[1],
-        weights.mu, weights.tolerance, steps, hot, cold, state,
+        weights.mu, weights.excess, weights.tolerance, steps, hot, cold, keep_best, state,
     )  # fmt: skip
 
 
@@ -401,5 +418,19 @@ def recombine(
     return _recombine(
         graph.start, graph.neighbour, graph.border, graph.load, graph.area, graph.outer, graph.xy,
         labels, len(targets), targets, limits[0], limits[1],
-        weights.mu, weights.tolerance, directions,
+        weights.mu, weights.excess, weights.tolerance, directions,
     )  # fmt: skip
+
+
+def energy(
+    graph: AtomGraph,
+    labels: NDArray[np.int64],
+    targets: NDArray[np.float64],
+    limits: tuple[float, float],
+    *,
+    weights: Weights,
+) -> float:
+    """The energy of a labelling; see the module's docstring."""
+    return anneal(
+        graph, labels, targets, limits, weights=weights, steps=0, hot=0.0, cold=0.0, seed=0
+    )[1]

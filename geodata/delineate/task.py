@@ -11,6 +11,7 @@ import shapely
 from numpy.typing import NDArray
 
 from geodata.delineate.faces import PRECISION_M
+from geodata.delineate.graph import totals
 from geodata.metric import MetricPlane
 
 __all__ = ["Items", "Limits", "Task", "merge_items", "metric_area", "original_vertices"]
@@ -81,7 +82,7 @@ def merge_items(xy: NDArray[np.float64], load: NDArray[np.int64]) -> Items:
     # of the points on one place the lowest stands for it, whatever the input order
     order = np.lexsort((xy[:, 1], xy[:, 0], inverse.ravel()))
     starts = np.searchsorted(inverse.ravel()[order], np.arange(len(first)))
-    weights = np.bincount(inverse.ravel(), load, len(first))
+    weights = totals(inverse.ravel(), load, len(first))
     return Items(xy=xy[order[starts]] if len(first) else xy.reshape(0, 2), load=weights)
 
 

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from geodata.delineate.atoms import cut_lines
+from geodata.delineate.atoms import cut_faces
 from geodata.delineate.faces import polygonize_inside
-from geodata.delineate.graph import Edges, shared_edges
+from geodata.delineate.graph import Edges, shared_edges, totals
 from geodata.delineate.refine import AtomGraph
 from geodata.delineate.task import Items
 
-__all__ = ["Tiling", "item_face", "tile"]
+__all__ = ["Level", "Tiling", "item_face", "tile"]
 
 #: A face without households is a sliver, and joins a neighbour, below this mean width: the strip
 #: between two carriageways, or between a community's boundary and the road it means to follow.
@@ -26,28 +26,41 @@ _SLIVER_WIDTH_M = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Tiling:
-    """Atoms that tile one community.
+    """Atoms that tile one community, fine ones and the coarse ones that they make up.
 
     Attributes
     ----------
     pieces : array of Polygon, metres
         The polygonized pieces; slivers belong to the atom of a neighbour.
-    atom : (len(pieces),) int64
-        The atom of each piece.
-    item_atom : (n,) int64
-        The atom of each item.
-    graph : AtomGraph
-        Borders off the barriers count ``cut_cost`` times their length.
+    fine, coarse : Level
     """
 
     pieces: NDArray[Any]
+    fine: Level
+    coarse: Level
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """Atoms of one depth.
+
+    Attributes
+    ----------
+    atom : (len(pieces),) int64
+        The atom of each piece.
+    graph : AtomGraph
+        Borders off the barriers count ``cut_cost`` times their length.
+    heaviest : (atoms,) float64
+        The load of the heaviest single item in each atom.
+    """
+
     atom: NDArray[np.int64]
-    item_atom: NDArray[np.int64]
     graph: AtomGraph
+    heaviest: NDArray[np.float64]
 
 
 def item_face(faces: NDArray[Any], xy: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The face that covers each point: the lowest on an edge, the nearest when rounding leaves none."""
+    """The face that covers each point: the lowest on an edge, the nearest where none does."""
     points = shapely.points(xy)
     tree = shapely.STRtree(faces)
     point, face = tree.query(points, predicate="intersects")
@@ -65,7 +78,8 @@ def tile(
     barriers: NDArray[Any],
     price: NDArray[np.float64],
     *,
-    cap: float,
+    coarse: float,
+    fine: float,
     area_cap: float,
     cut_cost: float,
 ) -> Tiling:
@@ -78,31 +92,69 @@ def tile(
     barriers : array of lines, metres; empty to cut without barriers
     price : (len(barriers),) float64
         What a metre of border along each costs.
-    cap, area_cap : float
-        The load (households) and the area (square metres) that an atom should not exceed.
+    coarse, fine, area_cap : float
+        The loads (households) and the area (square metres) that an atom should not exceed.
     cut_cost : float
         What a metre of border off the barriers costs.
     """
     faces = _canonical(polygonize_inside(area, np.append(barriers, shapely.boundary(area))))
-    cuts = cut_lines(faces, item_face(faces, items.xy), items.xy, items.load, cap, area_cap)
-    if len(cuts):
+    cuts = cut_faces(
+        faces, item_face(faces, items.xy), items.xy, items.load,
+        coarse=coarse, fine=fine, area_cap=area_cap,
+    )  # fmt: skip
+    pieces, face = faces, np.arange(len(faces))
+    if len(cuts.lines):
         outlines = shapely.boundary(faces)
-        pieces = _canonical(polygonize_inside(area, np.concatenate([outlines, cuts])))
-        face = item_face(faces, shapely.get_coordinates(shapely.point_on_surface(pieces)))
-    else:
-        pieces, face = faces, np.arange(len(faces))
+        pieces = _canonical(polygonize_inside(area, np.concatenate([outlines, cuts.lines])))
+    inside = shapely.get_coordinates(shapely.point_on_surface(pieces))
+    if len(cuts.lines):
+        face = item_face(faces, inside)
+    cell = cuts.coarse_cell(face, inside)
     edges = shared_edges(pieces)
     item_piece = item_face(pieces, items.xy)
-    load = np.bincount(item_piece, items.load, len(pieces))
-    atom = _absorb_slivers(pieces, load, edges)
+    load = totals(item_piece, items.load, len(pieces))
+    heaviest = np.zeros(len(pieces))
+    np.maximum.at(heaviest, item_piece, items.load)
+
     inner = edges.right >= 0
-    cost = np.ones(len(edges.left))
-    if len(barriers) and np.ptp(price) + abs(price[0] - 1.0) > 0:
-        middle = shapely.points(edges.ends.mean(axis=1))
-        cost = price[shapely.STRtree(barriers).nearest(middle)]
-    cost = np.where(inner & (face[edges.left] == face[edges.right]), cut_cost, cost)
-    graph = _atom_graph(pieces, load, atom, edges, cost)
-    return Tiling(pieces=pieces, atom=atom, item_atom=atom[item_piece], graph=graph)
+    same_face = inner & (face[edges.left] == face[edges.right])
+    same_cell = same_face & (cell[edges.left] == cell[edges.right])
+    cost = np.where(same_face, cut_cost, _prices(edges, barriers, price))
+    slivers = _sliver_joins(pieces, load, edges)
+    cells = np.stack([edges.left[same_cell], edges.right[same_cell]])
+    return Tiling(
+        pieces=pieces,
+        fine=_level(pieces, load, heaviest, edges, cost, slivers),
+        coarse=_level(
+            pieces, load, heaviest, edges, cost, np.concatenate([slivers, cells], axis=1)
+        ),
+    )
+
+
+def _prices(
+    edges: Edges, barriers: NDArray[Any], price: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """What a metre of each edge costs by the barrier it lies on."""
+    if len(barriers) == 0 or (price == 1.0).all():
+        return np.ones(len(edges.left))
+    middle = shapely.points(edges.ends.mean(axis=1))
+    return price[shapely.STRtree(barriers).nearest(middle)]
+
+
+def _level(
+    pieces: NDArray[Any],
+    load: NDArray[np.float64],
+    heaviest: NDArray[np.float64],
+    edges: Edges,
+    cost: NDArray[np.float64],
+    joins: NDArray[np.int64],
+) -> Level:
+    count = len(pieces)
+    links = coo_array((np.ones(joins.shape[1]), (joins[0], joins[1])), shape=(count, count))
+    atom = connected_components(links, directed=False)[1].astype(np.int64)
+    most = np.zeros(int(atom.max()) + 1)
+    np.maximum.at(most, atom, heaviest)
+    return Level(atom=atom, graph=_atom_graph(pieces, load, atom, edges, cost), heaviest=most)
 
 
 def _canonical(polygons: NDArray[Any]) -> NDArray[Any]:
@@ -112,10 +164,10 @@ def _canonical(polygons: NDArray[Any]) -> NDArray[Any]:
     return polygons[np.lexsort((inside[:, 1], inside[:, 0]))]
 
 
-def _absorb_slivers(
+def _sliver_joins(
     pieces: NDArray[Any], load: NDArray[np.float64], edges: Edges
 ) -> NDArray[np.int64]:
-    """Each piece's atom: a sliver without households joins the neighbour it shares most with."""
+    """Pairs (2, m) of a sliver without households and the neighbour it shares most border with."""
     count = len(pieces)
     width = 2.0 * shapely.area(pieces) / shapely.length(pieces)
     sliver = (width < _SLIVER_WIDTH_M) & (load == 0)
@@ -125,12 +177,11 @@ def _absorb_slivers(
     length = np.concatenate([edges.length[inner]] * 2)
     keep = sliver[one]
     pair, inverse = np.unique(one[keep] * count + other[keep], return_inverse=True)
-    shared = np.bincount(inverse, length[keep], len(pair))
+    shared = totals(inverse, length[keep], len(pair))
     one, other = pair // count, pair % count
     order = np.lexsort((other, -shared, one))
     chosen = order[np.unique(one[order], return_index=True)[1]]
-    joins = coo_array((np.ones(len(chosen)), (one[chosen], other[chosen])), shape=(count, count))
-    return connected_components(joins, directed=False)[1].astype(np.int64)
+    return np.stack([one[chosen], other[chosen]])
 
 
 def _atom_graph(
@@ -151,15 +202,15 @@ def _atom_graph(
     pair, inverse = np.unique(row * count + column, return_inverse=True)
     area = shapely.area(pieces)
     centre = shapely.get_coordinates(shapely.centroid(pieces))
-    total = np.bincount(atom, area, count)
+    total = totals(atom, area, count)
     return AtomGraph(
         start=np.searchsorted(pair // count, np.arange(count + 1)).astype(np.int64),
         neighbour=(pair % count).astype(np.int64),
-        border=np.bincount(inverse, np.concatenate([priced, priced]), len(pair)),
-        load=np.bincount(atom, load, count),
+        border=totals(inverse, np.concatenate([priced, priced]), len(pair)),
+        load=totals(atom, load, count),
         area=total,
-        outer=np.bincount(left[outside], edges.length[outside], count),
+        outer=totals(left[outside], edges.length[outside], count),
         xy=np.stack(
-            [np.bincount(atom, area * centre[:, axis], count) / total for axis in (0, 1)], axis=1
+            [totals(atom, area * centre[:, axis], count) / total for axis in (0, 1)], axis=1
         ),
     )

@@ -1,0 +1,282 @@
+"""Delineation: the invariants on random communities, and the figures on real ones."""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from geodata.delineate import delineate
+from geodata.delineate.counting import grid_count
+from geodata.errors import InputError
+from geodata.metric import MetricPlane
+
+PLACE = (120.0, 30.0)
+
+
+def community(*polygons: shapely.Geometry, code: str = "7") -> gpd.GeoDataFrame:
+    """One community drawn in metres about a place in degrees."""
+    plane = MetricPlane.at(*PLACE)
+    shape = polygons[0] if len(polygons) == 1 else shapely.MultiPolygon(list(polygons))
+    return gpd.GeoDataFrame({"code": [code]}, geometry=[plane.from_metres(shape)], crs="EPSG:4326")
+
+
+def people(xy: np.ndarray, load: np.ndarray | int = 1) -> gpd.GeoDataFrame:
+    places = MetricPlane.at(*PLACE).inverse(np.asarray(xy, float).reshape(-1, 2))
+    return gpd.GeoDataFrame(
+        {"households": np.broadcast_to(load, len(places))},
+        geometry=shapely.points(places),
+        crs="EPSG:4326",
+    )
+
+
+def streets(spacing: float, extent: float) -> gpd.GeoDataFrame:
+    plane = MetricPlane.at(*PLACE)
+    places = np.arange(-extent, extent + 1, spacing)
+    lines = [shapely.LineString([(-extent, p), (extent, p)]) for p in places]
+    lines += [shapely.LineString([(p, -extent), (p, extent)]) for p in places]
+    return gpd.GeoDataFrame(geometry=plane.from_metres(np.array(lines)), crs="EPSG:4326")
+
+
+def assert_tiles(plan, communities: gpd.GeoDataFrame) -> None:
+    """The grids of each community cover it, do not overlap, and share their vertices."""
+    plane = MetricPlane.of_frame(communities)
+    for code, shape in communities.set_index("code").geometry.items():
+        grids = plan.grids[plan.grids.community_code == code].geometry.to_numpy()
+        assert shapely.is_valid(grids).all()
+        assert shapely.coverage_is_valid(grids)
+        union = shapely.union_all(grids)
+        unit = plane.square_metres_per_unit
+        assert shapely.symmetric_difference(union, shape).area * unit < 0.01
+        assert abs(shapely.area(grids).sum() - union.area) * unit < 0.001
+
+
+def assert_counts(plan, communities: gpd.GeoDataFrame, households: gpd.GeoDataFrame) -> None:
+    """Every household inside is in the one grid that covers it; the grids' loads add up."""
+    member = plan.membership
+    assert list(member.index) == list(households.index)
+    inside = member.notna()
+    loads = households["households"][inside].groupby(member[inside]).sum()
+    by_code = plan.grids.set_index("grid_code").households
+    assert (by_code == loads.reindex(by_code.index, fill_value=0)).all()
+    points = households.geometry.to_numpy()
+    covered = shapely.covers(shapely.union_all(communities.geometry), points)
+    assert inside[covered].all()
+    shapes = plan.grids.set_index("grid_code").geometry
+    own = shapes.loc[member[covered]].to_numpy()
+    assert shapely.distance(own, points[covered]).max(initial=0.0) < 1e-9
+
+
+def assert_within(plan, minimum: float = 300, maximum: float = 500) -> None:
+    ordinary = plan.grids[plan.grids.flag.isna()]
+    assert ordinary.households.between(minimum, maximum).all()
+    assert (ordinary.parts == 1).all()
+    flagged = plan.grids[plan.grids.flag.notna()]
+    assert flagged.reason.notna().all()
+
+
+@pytest.mark.parametrize(
+    ("load", "expected"),
+    [(0, 1), (386, 1), (550, 2), (800, 2), (2287, 6), (5491, 14), (299, 1), (501, 1), (599, 2)],
+)
+def test_the_number_of_grids_is_nearest_the_target_within_the_range(load, expected):
+    assert grid_count(load, 400, 300, 500) == expected
+
+
+@st.composite
+def random_communities(draw):
+    """Shapes with holes, islands, bays; loads with towers, stacks, ones and zeros."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    width, height = draw(st.integers(40, 2500)), draw(st.integers(40, 2500))
+    shape = shapely.box(0, 0, width, height)
+    kind = draw(st.sampled_from(["box", "hole", "island", "bay", "sliver", "ragged"]))
+    parts = [shape]
+    if kind == "hole":
+        inner = shapely.box(0.3 * width, 0.3 * height, 0.6 * width, 0.7 * height)
+        parts = [shape.difference(inner)]
+    elif kind == "island":
+        parts = [shape, shapely.box(width + 50, 0, width + 50 + 0.4 * width, 0.5 * height)]
+    elif kind == "bay":
+        parts = [shape.difference(shapely.box(0.45 * width, 0.1 * height, 0.55 * width, height))]
+    elif kind == "sliver":
+        parts = [shapely.box(0, 0, width * 2, 15)]
+    elif kind == "ragged":
+        angle = np.sort(rng.random(30)) * 2 * np.pi
+        radius = (0.4 + 0.6 * rng.random(30)) * width
+        ring = shapely.Polygon(np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1))
+        parts = [ring if ring.is_valid else shape]
+    count = draw(st.sampled_from([0, 1, 2, 30, 300, 1500]))
+    low, low_y, high, high_y = shapely.union_all(parts).bounds
+    xy = rng.random((count, 2)) * (high - low, high_y - low_y) + (low, low_y)
+    if count and draw(st.booleans()):
+        xy[: count // 2] = xy[0]
+    heaviest = draw(st.sampled_from([2, 3, 40, 700, 2000]))
+    load = rng.integers(0, min(heaviest, 60_000 // max(count, 1)), count)
+    barriers = None
+    if draw(st.booleans()):
+        barriers = streets(draw(st.sampled_from([60.0, 150.0, 900.0])), max(width, height) * 1.1)
+    return community(*parts), people(xy, load), barriers
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(random_communities())
+def test_any_community_is_tiled_and_every_household_counted(case):
+    communities, households, barriers = case
+    plan = delineate(communities, households, barriers)
+    assert_tiles(plan, communities)
+    assert_counts(plan, communities, households)
+    assert_within(plan)
+
+
+@settings(max_examples=5, deadline=None, derandomize=True)
+@given(st.integers(0, 2**16), st.booleans())
+def test_input_order_does_not_matter(seed, with_barriers):
+    rng = np.random.default_rng(seed)
+    communities = pd.concat(
+        [community(shapely.box(i * 900, 0, (i + 1) * 900, 700), code=f"1{i}") for i in range(2)],
+        ignore_index=True,
+    )
+    households = people(rng.random((900, 2)) * (1800, 700), rng.integers(1, 5, 900))
+    barriers = streets(100.0, 2000.0) if with_barriers else None
+    first = delineate(communities, households, barriers)
+    mixed = households.sample(frac=1, random_state=seed)
+    second = delineate(
+        communities.iloc[::-1],
+        mixed,
+        barriers.sample(frac=1, random_state=seed) if barriers is not None else None,
+    )
+    assert first.grids.to_wkb().equals(second.grids.to_wkb())
+    assert first.membership.equals(second.membership.loc[first.membership.index])
+
+
+def test_an_executor_gives_the_same_bytes():
+    rng = np.random.default_rng(3)
+    communities = pd.concat(
+        [community(shapely.box(i * 900, 0, (i + 1) * 900, 700), code=f"1{i}") for i in range(3)],
+        ignore_index=True,
+    )
+    households = people(rng.random((2000, 2)) * (2700, 700), 1)
+    told: list[tuple[int, int]] = []
+    alone = delineate(communities, households, streets(90.0, 3000.0))
+    with ProcessPoolExecutor(2) as pool:
+        together = delineate(
+            communities,
+            households,
+            streets(90.0, 3000.0),
+            executor=pool,
+            progress=lambda done, total: told.append((done, total)),
+        )
+    assert alone.grids.to_wkb().equals(together.grids.to_wkb())
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_neighbours_share_the_vertices_of_their_common_boundary():
+    rng = np.random.default_rng(5)
+    communities = pd.concat(
+        [community(shapely.box(i * 900, 0, (i + 1) * 900, 1300), code=f"1{i}") for i in range(2)],
+        ignore_index=True,
+    )
+    households = people(rng.random((3000, 2)) * (1800, 1300), 1)
+    for barriers in (None, streets(70.0, 2000.0)):
+        plan = delineate(communities, households, barriers)
+        assert shapely.coverage_is_valid(plan.grids.geometry.to_numpy())
+
+
+def test_a_tower_above_the_maximum_is_a_grid_of_its_own():
+    rng = np.random.default_rng(7)
+    xy = np.concatenate([rng.random((800, 2)) * 1000, [[512.0, 487.0]]])
+    load = np.append(np.ones(800, dtype=int), 900)
+    plan = delineate(community(shapely.box(0, 0, 1000, 1000)), people(xy, load), streets(100, 1000))
+    oversize = plan.grids[plan.grids.flag == "oversize"]
+    assert len(oversize) == 1
+    assert oversize.households.iloc[0] < 900 + 60
+    assert "900 households" in oversize.reason.iloc[0]
+    assert plan.grids[plan.grids.flag.isna()].households.between(300, 500).all()
+
+
+def test_small_and_empty_communities_are_one_flagged_grid():
+    box = shapely.box(0, 0, 500, 500)
+    small = delineate(community(box), people([[100, 100], [200, 200]], 40))
+    assert small.grids.flag.tolist() == ["undersize"]
+    empty = delineate(community(box), people(np.empty((0, 2))))
+    assert empty.grids.flag.tolist() == ["empty"]
+    assert empty.grids.households.tolist() == [0]
+
+
+def test_a_household_just_outside_counts_for_the_nearest_community():
+    xy = [[100.0, 100.0], [-20.0, 50.0], [-200.0, 50.0]]
+    plan = delineate(community(shapely.box(0, 0, 500, 500)), people(xy, 100))
+    assert plan.membership.tolist() == ["7001", "7001", None]
+    assert plan.grids.households.tolist() == [200]
+
+
+def test_a_projected_frame_stays_in_its_units():
+    rng = np.random.default_rng(11)
+    communities = gpd.GeoDataFrame(
+        {"code": ["1"]}, geometry=[shapely.box(700_000, 2_900_000, 706_000, 2_904_000)],
+        crs="EPSG:2249",
+    )  # fmt: skip
+    xy = rng.random((1600, 2)) * (6000, 4000) + (700_000, 2_900_000)
+    households = gpd.GeoDataFrame(geometry=shapely.points(xy), crs="EPSG:2249")
+    plan = delineate(communities, households)
+    assert plan.grids.crs == communities.crs
+    assert len(plan.grids) == 4
+    union = shapely.union_all(plan.grids.geometry)
+    assert union.symmetric_difference(communities.geometry.iloc[0]).area < 0.1
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [({"minimum": 450}, "minimum <= target"), ({"maximum": float("nan")}, "target <= maximum")],
+)
+def test_contradicting_limits_are_refused(limits, words):
+    with pytest.raises(InputError, match=words):
+        delineate(community(shapely.box(0, 0, 9, 9)), people([[1, 1]]), **limits)
+
+
+def test_a_code_that_stands_twice_is_refused():
+    both = pd.concat([community(shapely.box(0, 0, 9, 9))] * 2)
+    with pytest.raises(InputError, match="'7' stands twice"):
+        delineate(both, people([[1, 1]]))
+
+
+def test_cambridge_reaches_the_figures(shared_data):
+    folder = shared_data / "cambridge"
+    communities = gpd.read_file(folder / "communities.geojson").rename(
+        columns={"community_code": "code"}
+    )
+    table = pd.read_csv(folder / "households_by_record.csv")
+    households = gpd.GeoDataFrame(
+        {"households": table.HH_CNT},
+        geometry=gpd.points_from_xy(table.LNG, table.LAT),
+        crs="EPSG:4326",
+    )
+    barriers = pd.concat(
+        [
+            gpd.read_file(folder / "cambridge_case.gpkg", layer=layer)[["geometry"]]
+            for layer in ("roads", "rail", "water")
+        ],
+        ignore_index=True,
+    )
+    plan = delineate(communities, households, barriers)
+    assert_tiles(plan, communities)
+    assert_within(plan)
+    assert plan.grids.flag.isna().all()
+    share = plan.grids.groupby("community_code").households.transform("mean")
+    deviation = (plan.grids.households / share - 1).abs()
+    assert deviation.mean() <= 0.02
+    assert deviation.quantile(0.95) <= 0.05
+    metric = MetricPlane.of_frame(communities).to_metres(plan.grids.geometry.to_numpy())
+    compactness = 4 * np.pi * shapely.area(metric) / shapely.length(metric) ** 2
+    assert np.median(compactness) >= 0.55
