@@ -9,7 +9,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from geodata.sample.divide import Division, Territory, divide, grow
+from geodata.sample.codes import Division, named
+from geodata.sample.divide import Territory, divide, grow
 from geodata.sample.fabric import build
 from geodata.sample.ground import Plan, allot, demand, survey
 from geodata.sample.homes import Homes, settle
@@ -81,7 +82,7 @@ def _cities(counties: list[tuple[int, int]], size: int) -> list[int]:
         [position[at] for at in ((a - 1, b), (a + 1, b), (a, b - 1), (a, b + 1)) if at in position]
         for a, b in counties
     ]
-    return grow(near, np.ones(len(counties)), [0] * len(counties), lambda _: size).tolist()
+    return grow(near, np.ones(len(counties)), [(0,)] * len(counties), lambda _: size).tolist()
 
 
 def make_plan(kind: str, households: int, seed: int) -> Plan:
@@ -96,7 +97,7 @@ def make_plan(kind: str, households: int, seed: int) -> Plan:
         counties = _blob(seed, count)
         cities = _cities(counties, 9)
         share, squeeze = round(households / count), 0.66
-    cells = int(np.clip(round((share / 600) ** 0.5), 6, 12 if kind == "province" else 40))
+    cells = int(np.clip(round((share / 640) ** 0.5), 6, 12 if kind == "province" else 40))
     # target of a grid: 20 million households of a province make 110,000 grids
     target = 182 if kind == "province" else 400
     community = {"town": 1200, "city": 2000, "province": 2400}[kind]
@@ -170,9 +171,12 @@ def make_patch(plan: Plan, index: int, households: NDArray[np.int64]) -> Patch:
     )
     named = np.concatenate(
         [
-            np.where(np.isin(KINDS[kind], ["rail", "stream"]), None, titles[avenue]),
+            [
+                None if each in ("rail", "stream") else title
+                for each, title in zip(KINDS[kind], titles[avenue], strict=True)
+            ],
             names[fabrics.line_name % len(names)],
-            np.where(wet_kind == "river", river, None),
+            [river if each == "river" else None for each in wet_kind],
         ]
     )
     geometry = np.concatenate([lines, fabrics.lines, wet])
@@ -203,10 +207,7 @@ def upper_divisions(
 
 
 def _top(code: str, seed: int, level: str, parent: str | None) -> Division:
-    number = int(hashed(seed, 6201, int(code[:4])) * PAIRS)
-    return Division(
-        code, compound(number, level), compound(number, level, chinese=True), level, parent or ""
-    )
+    return named(code, int(hashed(seed, 6201, int(code[:4])) * PAIRS), level, level, parent or "")
 
 
 def _union(shapes: NDArray[np.object_]) -> shapely.Geometry:

@@ -204,12 +204,11 @@ def _write_households(
     """Append one patch; the first of a sample carries the bad rows."""
     table, lonlat = household_table(patch.homes), patch.homes.lonlat
     dirty: dict[str, int] = {}
-    text = isinstance(file, CsvFile)
     if spoiled:
         rows = table.to_pandas().assign(lon=lonlat[:, 0], lat=lonlat[:, 1])
         outline = shapely.coverage_union_all(patch.territory.polygons)
-        rows, dirty = spoil(plan, rows, outline, text=text)
-        if text:
+        rows, dirty = spoil(plan, rows, outline, text=isinstance(file, CsvFile))
+        if isinstance(file, CsvFile):
             file.write(_arrow(rows))
             return dirty
         table = _arrow(rows[table.column_names])

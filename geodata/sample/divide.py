@@ -1,4 +1,4 @@
-"""Superblocks -> communities -> subdistricts and towns: connected groups, names and codes."""
+"""Superblocks -> communities -> subdistricts and towns: connected groups and exact unions."""
 
 from __future__ import annotations
 
@@ -9,23 +9,12 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from geodata.sample.codes import Division, name_divisions
 from geodata.sample.ground import Blocks, Plan, Zone
-from geodata.sample.names import PAIRS, compound
 
-__all__ = ["Division", "Territory", "divide", "grow"]
+__all__ = ["Territory", "divide", "grow"]
 
 Ints = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Division:
-    """One administrative division below the county."""
-
-    code: str
-    name: str
-    name_zh: str
-    level: str
-    parent: str
 
 
 @dataclass
@@ -60,14 +49,15 @@ class Territory:
 def grow(
     neighbours: Sequence[Sequence[int]],
     weight: NDArray[np.float64],
-    kind: Sequence[object],
+    kind: Sequence[tuple[int, ...]],
     goal: Callable[[int], float],
 ) -> Ints:
     """Join neighbouring items of one kind into connected groups of about equal weight.
 
     A group starts where fewest free neighbours are left, so that no corner is cut off, and takes
     the neighbour that it touches most, up to ``goal`` of its first item. Groups below half of
-    the goal then join the lightest neighbouring group of their kind.
+    the goal then join the lightest neighbouring group of their kind, and groups below 0.3 of it
+    any that is of the same kind in the first entry.
 
     Returns
     -------
@@ -78,10 +68,10 @@ def grow(
     near = [[other for other in neighbours[k] if kind[other] == kind[k]] for k in range(count)]
     group = np.full(count, -1, dtype=np.int64)
     free = set(range(count))
-    total: list[float] = []
+    number = 0
     while free:
         first = min(free, key=lambda k: (sum(other in free for other in near[k]), k))
-        number, limit = len(total), goal(first)
+        limit = goal(first)
         load = 0.0
         member = first
         while True:
@@ -99,18 +89,28 @@ def grow(
             if not fits:
                 break
             member = max(fits, key=lambda k: (edge[k], -len(near[k]), -k))
-        total.append(load)
-    return _join_small(near, group, total, goal)
+        number += 1
+    group = _join_small(near, group, weight, goal, 0.5)
+    related = [[o for o in neighbours[k] if kind[o][0] == kind[k][0]] for k in range(count)]
+    return _join_small(related, group, weight, goal, 0.3)
 
 
 def _join_small(
-    near: list[list[int]], group: Ints, total: list[float], goal: Callable[[int], float]
+    near: list[list[int]],
+    group: Ints,
+    weight: NDArray[np.float64],
+    goal: Callable[[int], float],
+    share: float,
 ) -> Ints:
-    """Merge groups below half of their goal into the lightest neighbour, smallest first."""
+    """Merge groups below ``share`` of their goal into the lightest neighbour, smallest first."""
+    group = group.copy()
     while True:
-        first = {int(number): int(k) for k, number in reversed(list(enumerate(group)))}
+        total = np.bincount(group, weights=weight)
+        numbers, first = np.unique(group, return_index=True)
         small = sorted(
-            (total[number], number) for number, k in first.items() if total[number] < goal(k) / 2
+            (float(total[number]), int(number))
+            for number, k in zip(numbers, first, strict=True)
+            if total[number] < share * goal(int(k))
         )
         for _, number in small:
             touching = {
@@ -119,10 +119,12 @@ def _join_small(
                 for other in near[k]
                 if group[other] != number
             }
-            if touching:
+            limit = goal(int(first[np.searchsorted(numbers, number)]))
+            fits = {other for other in touching if total[other] + total[number] <= 1.9 * limit}
+            if fits or (touching and total[number] < 0.15 * limit):
+                touching = fits or touching
                 into = min(touching, key=lambda other: (total[other], other))
                 group[group == number] = into
-                total[into] += total[number]
                 break
         else:
             return np.unique(group, return_inverse=True)[1].astype(np.int64)
@@ -163,7 +165,7 @@ def divide(plan: Plan, blocks: Blocks, households: Ints, county_codes: list[str]
     Returns
     -------
     Territory
-        Communities never cross the river, nor mix town and country.
+        Communities keep to one bank of the river and, but for the smallest, to town or country.
     """
     near = [blocks.neighbours(k) for k in range(len(blocks))]
     bank = (blocks.j >= blocks.river_row).astype(np.int64)
@@ -182,7 +184,9 @@ def divide(plan: Plan, blocks: Blocks, households: Ints, county_codes: list[str]
     polygons = _merge(squares, community)
 
     count = len(polygons)
-    lead = np.array([int(np.flatnonzero(community == c)[0]) for c in range(count)])
+    # a community is what its fullest superblock is
+    fullest = np.lexsort((-households, community))
+    lead = fullest[np.searchsorted(community[fullest], np.arange(count))]
     two_banks = len(county_codes) > 1
     side = bank[lead] if two_banks else np.zeros(count, dtype=np.int64)
     street_kind = list(zip(side.tolist(), ground[lead].tolist(), strict=True))
@@ -196,106 +200,18 @@ def divide(plan: Plan, blocks: Blocks, households: Ints, county_codes: list[str]
     street = np.argsort(order)[street]
     street_polygons = _merge(polygons, street)
     county = np.array([side[np.flatnonzero(street == s)[0]] for s in range(len(street_polygons))])
-    return _named(
-        plan, blocks, county_codes, community, street, county, ground[lead], households,
-        polygons, street_polygons,
-    )  # fmt: skip
-
-
-def _named(
-    plan: Plan,
-    blocks: Blocks,
-    county_codes: list[str],
-    community: Ints,
-    street: Ints,
-    county: Ints,
-    ground: Ints,
-    households: Ints,
-    polygons: NDArray[np.object_],
-    street_polygons: NDArray[np.object_],
-) -> Territory:
-    """Give codes and names to the divisions of one patch."""
-    a, b = blocks.county
-    names = plan.generator(41, a + 500, b + 500).permutation(PAIRS)
-    load = np.bincount(
-        street[community], weights=households.astype(np.float64), minlength=len(street_polygons)
+    load = np.bincount(street[community], weights=households, minlength=len(street_polygons))
+    streets, communities, counties = name_divisions(
+        plan, blocks.county, county_codes, street, county, ground[lead], load.astype(np.int64)
     )
-    streets, counters = [], {"street": 0, "town": 0, "township": 0, "zone": 0}
-    for s in range(len(street_polygons)):
-        kind = _street_kind(int(ground[np.flatnonzero(street == s)[0]]), load[s], load)
-        code = _street_code(kind, counters, county_codes[int(county[s])], (a, b))
-        stem = int(names[s])
-        streets.append(
-            Division(
-                code,
-                compound(stem, kind),
-                compound(stem, kind, chinese=True),
-                "street",
-                county_codes[int(county[s])],
-            )
-        )
-    communities = []
-    serial: dict[tuple[int, bool], int] = {}
-    for c in range(len(polygons)):
-        s, rural = int(street[c]), bool(ground[c] == 1)
-        serial[s, rural] = serial.get((s, rural), 0) + 1
-        number = serial[s, rural] + (200 if rural else 0)
-        stem, kind = int(names[len(streets) + c]), "village" if rural else "community"
-        communities.append(
-            Division(
-                f"{streets[s].code[:9]}{number:03d}",
-                compound(stem, kind),
-                compound(stem, kind, chinese=True),
-                "community",
-                streets[s].code,
-            )
-        )
-    counties, county_polygons = [], _merge(street_polygons, county)
-    for k, code in enumerate(county_codes):
-        stem = int(names[len(streets) + len(communities) + k])
-        kind = (
-            "county"
-            if plan.kind == "town" or (plan.kind == "province" and code[4:6] != "01")
-            else "district"
-        )
-        counties.append(
-            Division(
-                code,
-                compound(stem, kind),
-                compound(stem, kind, chinese=True),
-                "county",
-                code[:4] + "0" * 8,
-            )
-        )
     return Territory(
-        communities, streets, counties, community, street, county,
-        polygons, street_polygons, county_polygons,
-    )  # fmt: skip
-
-
-def _street_kind(ground: int, load: float, loads: NDArray[np.float64]) -> str:
-    if ground == 2:
-        return "zone"
-    if ground == 0:
-        return "street"
-    return "town" if load >= np.median(loads) * 0.8 else "township"
-
-
-#: First number of the township part of a code, by kind (GB/T 10114: 001-099 subdistricts,
-#: 100-199 towns, 200-399 townships, 400-599 quasi-townships such as development zones).
-_FIRST = {"street": 1, "town": 100, "township": 200, "zone": 400}
-
-
-def _street_code(kind: str, counters: dict[str, int], county: str, patch: tuple[int, int]) -> str:
-    """Nine significant digits and three noughts.
-
-    A development zone counts under a county number of its own (71), which no county has: its
-    parent is named by the column alone, as in life.
-    """
-    number = _FIRST[kind] + counters[kind]
-    counters[kind] += 1
-    if kind == "zone":
-        # county 07 of a city numbers its zones from 407 x 5 on, so that two never collide
-        number = 400 + (int(county[4:6]) * 4 + counters[kind] - 1) % 200
-        return f"{county[:4]}71{number:03d}000"
-    return f"{county[:6]}{number:03d}000"
+        communities=communities,
+        streets=streets,
+        counties=counties,
+        community=community,
+        street=street,
+        county=county,
+        polygons=polygons,
+        street_polygons=street_polygons,
+        county_polygons=_merge(street_polygons, county),
+    )

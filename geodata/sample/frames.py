@@ -13,8 +13,9 @@ import pyarrow as pa
 import shapely
 from numpy.typing import NDArray
 
+from geodata.sample.codes import Division
 from geodata.sample.county import Patch, patches, upper_divisions
-from geodata.sample.divide import Division, Territory
+from geodata.sample.divide import Territory
 from geodata.sample.ground import Plan
 from geodata.sample.homes import Homes
 from geodata.schema import LEVELS, STORAGE_CRS
@@ -65,14 +66,14 @@ def division_rows(
     lower: dict[str, list[Division]] = {"county": [], "street": [], "community": []}
     shapes: dict[str, list[shapely.Geometry]] = {level: [] for level in lower}
     for land in lands:
-        for level, divisions, polygons in (
-            ("county", land.counties, land.county_polygons),
-            ("street", land.streets, land.street_polygons),
-            ("community", land.communities, land.polygons),
-        ):
-            lower[level] += divisions
-            shapes[level] += list(polygons)
+        lower["county"] += land.counties
+        lower["street"] += land.streets
+        lower["community"] += land.communities
+        shapes["county"] += list(land.county_polygons)
+        shapes["street"] += list(land.street_polygons)
+        shapes["community"] += list(land.polygons)
     top, outlines = upper_divisions(plan, lower["county"], shapes["county"])
+    levels: dict[str, tuple[list[Division], list[shapely.Geometry]]]
     levels = {"province": (top[:1], outlines[:1]), "city": (top[1:], outlines[1:])}
     levels |= {level: (lower[level], shapes[level]) for level in lower}
     rows = {}
@@ -81,7 +82,7 @@ def division_rows(
         order = sorted(range(len(divisions)), key=lambda k: divisions[k].code)
         rows[level] = (
             [divisions[k] for k in order],
-            np.array([polygons[k] for k in order] + [None], dtype=object)[:-1],
+            np.array([polygons[k] for k in order], dtype=object),
         )
     return rows
 
@@ -146,9 +147,8 @@ def _barriers(patch: Patch) -> gpd.GeoDataFrame:
 
 def _members(patch: Patch) -> gpd.GeoDataFrame:
     part = patch.members
-    known = ~np.isnan(part.lonlat).any(axis=1)
-    geometry = np.full(len(known), None, dtype=object)
-    geometry[known] = shapely.points(part.lonlat[known])
+    geometry = shapely.points(part.lonlat)
+    geometry[np.isnan(part.lonlat[:, 0])] = None
     columns = {
         "member_id": part.reference,
         "name": part.name,

@@ -42,8 +42,8 @@ class Fabric(IntEnum):
     GREEN = 6
 
 
-#: Households a square kilometre, by fabric; the country's villages are 130.
-DENSITY = np.array([9500.0, 5600.0, 4300.0, 850.0, 130.0, 650.0, 0.0])
+#: Households a square kilometre, by fabric; the country's villages are 280.
+DENSITY = np.array([11500.0, 7000.0, 5000.0, 900.0, 280.0, 900.0, 0.0])
 
 #: Share of each fabric by zone (rows Zone, columns Fabric).
 MIX = np.array(
@@ -235,6 +235,10 @@ def survey(plan: Plan, county: tuple[int, int]) -> Blocks:
     zone = _zones(plan, county, i, j)
     draw = hashed(plan.seed, 7601, a * n + i, b * n + j)
     fabric = np.sum(np.cumsum(MIX, axis=1)[zone] <= draw[:, None], axis=1)
+    if plan.kind == "town":
+        # few towers stand in a country town
+        humble = (fabric == Fabric.TOWER) & (hashed(plan.seed, 7602, a * n + i, b * n + j) < 0.75)
+        fabric[humble] = np.where(zone == Zone.CORE, Fabric.LANE, Fabric.SLAB)[humble]
     fabric[zone == Zone.RURAL] = Fabric.VILLAGE
     fabric[zone == Zone.WORKS] = Fabric.WORKS
     return Blocks(
@@ -257,9 +261,14 @@ def demand(plan: Plan, blocks: Blocks) -> Floats:
     n, (a, b) = blocks.cells, blocks.county
     key = (a * n + blocks.i, b * n + blocks.j)
     uneven = np.exp(0.5 * (hashed(plan.seed, 7701, *key) - 0.5))
-    area = np.where(blocks.fabric == Fabric.VILLAGE, np.sqrt(blocks.area_m2 * 2.5e6), 0.0)
-    area = np.where(area == 0.0, blocks.area_m2, area)
-    return np.asarray(DENSITY[blocks.fabric] * area / 1e6 * uneven)
+    # large superblocks are less densely built up than small ones
+    town = blocks.zone < Zone.RURAL
+    usual = np.where(town, np.median(blocks.area_m2[town]), np.median(blocks.area_m2[~town]))
+    area = np.minimum(blocks.area_m2, np.sqrt(blocks.area_m2 * usual))
+    # the river and its banks take their part
+    wet = (blocks.j == blocks.river_row) | (blocks.j + 1 == blocks.river_row)
+    dry = np.where(wet, np.maximum(0.3, 1.0 - (plan.river_m + 60.0) / blocks.height_m), 1.0)
+    return np.asarray(dry * DENSITY[blocks.fabric] * area / 1e6 * uneven)
 
 
 def allot(plan: Plan, wanted: Sequence[Floats]) -> list[Ints]:

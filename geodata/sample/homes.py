@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,8 +11,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from geodata.sample.divide import Territory
-from geodata.sample.fabric import Fabrics, Use, place
+from geodata.sample.fabric import LAST_RANK, Fabrics, place
 from geodata.sample.ground import Blocks, Plan
+from geodata.sample.patterns import Use
 
 __all__ = ["Homes", "Sites", "settle"]
 
@@ -62,7 +64,7 @@ def _capacity(
     use[~buildable[fabrics.block]] = Use.SLAB
     flats, floors = rng.choice(_FLATS, count), rng.choice(_FLOORS, count)
     low = rng.integers(5, 8, count)
-    stairs = rng.integers(2, 5, count)
+    stairs = rng.integers(1, 4, count)
     size = np.select(
         [use == Use.TOWER, use == Use.SLAB, use == Use.LANE, use == Use.VILLA, use == Use.HOUSE],
         [
@@ -77,8 +79,22 @@ def _capacity(
     floors = np.where(use == Use.TOWER, floors, low)
     flats = np.where(use == Use.TOWER, flats, 2)
     room = np.bincount(fabrics.block, weights=size.astype(np.float64), minlength=len(households))
+    # where there is too little room, open ground is built over and then all is built higher
+    crowded = (households > room)[fabrics.block] & (use == Use.OPEN) & (fabrics.rank < LAST_RANK)
+    size[crowded] = np.minimum(2 * low * stairs, plan.tower)[crowded]
+    size = np.minimum(size * _times(fabrics, size, households), np.maximum(size, plan.tower))
+    # and where even that is too little, every site takes its equal share at least
+    sites = np.bincount(fabrics.block, minlength=len(households))
+    level = -(-households // np.maximum(sites, 1))
+    short = _times(fabrics, size, households) > 1
+    return np.where(short, np.maximum(size, level[fabrics.block]), size), flats, floors
+
+
+def _times(fabrics: Fabrics, size: Ints, households: Ints) -> Ints:
+    """How many times higher each site must be built for its superblock's households."""
+    room = np.bincount(fabrics.block, weights=size.astype(np.float64), minlength=len(households))
     more = np.ceil(households / np.maximum(room, 1.0)).astype(np.int64)
-    return size * np.maximum(more, 1)[fabrics.block], flats, floors
+    return np.maximum(more, 1)[fabrics.block]
 
 
 def _build(fabrics: Fabrics, size: Ints, households: Ints) -> tuple[Ints, Ints]:
@@ -102,7 +118,7 @@ def _build(fabrics: Fabrics, size: Ints, households: Ints) -> tuple[Ints, Ints]:
     return order[taken], np.minimum(size[order], left)[taken]
 
 
-def _text(values: Ints) -> pa.Array:
+def _text(values: NDArray[np.integer[Any]]) -> pa.Array:
     return pc.cast(pa.array(values), pa.string())
 
 
@@ -168,9 +184,10 @@ def settle(
 def _buildings(fabrics: Fabrics, site: Ints) -> pa.Array:
     """Building numbers within the plot for towers and slabs, else null."""
     plot = fabrics.plot[site]
-    change = np.concatenate([[True], plot[1:] != plot[:-1]])
-    first = np.maximum.accumulate(np.where(change, np.arange(len(plot)), 0))
-    number = np.arange(len(plot)) - first + 1
+    # sites come plot by plot
+    change = np.flatnonzero(np.concatenate([[True], plot[1:] != plot[:-1]]))
+    sizes = np.diff(change, append=len(plot))
+    number = np.arange(len(plot)) - np.repeat(change, sizes) + 1
     large = np.isin(fabrics.use[site], [Use.TOWER, Use.SLAB, Use.OPEN])
     return pc.if_else(pa.array(large), _text(number), pa.scalar(None, pa.string()))
 
@@ -180,15 +197,18 @@ def _units(
 ) -> pa.Array:
     """Unit of each household: 1802 in a tower, 2-501 by staircase, 3 in a shared house, or null.
 
-    The 501st flat of a tall building lies behind its next staircase.
+    When the flats of one staircase are used up, the next one begins.
     """
     flat_count, floor_count = flats[building_of], floors[building_of]
-    stair, rest = np.divmod(inside, flat_count * floor_count)
-    door = (rest // flat_count + 1) * 100 + rest % flat_count + 1
+    stair = inside // (flat_count * floor_count)
+    rest = inside % (flat_count * floor_count)
+    door = ((rest // flat_count + 1) * 100 + rest % flat_count + 1).astype(np.int64)
     by_stair = pc.binary_join_element_wise(_text(stair + 1), _text(door), "-")
     large = np.isin(use, [Use.TOWER, Use.SLAB, Use.OPEN])[building_of]
     shared = (count > 1)[building_of]
-    single = pc.if_else(pa.array(shared), _text(inside + 1), pa.scalar(None, pa.string()))
+    single = pc.if_else(
+        pa.array(shared), _text(inside.astype(np.int64) + 1), pa.scalar(None, pa.string())
+    )
     return pc.if_else(pa.array(large), by_stair, single)
 
 
@@ -198,6 +218,7 @@ def _open_sites(
     """Sites without a building, at most 40 a superblock, and the middle of every superblock."""
     vacant = np.ones(len(fabrics.block), dtype=bool)
     vacant[built] = False
+    vacant |= fabrics.rank >= LAST_RANK
     site = np.flatnonzero(vacant)
     site = site[np.lexsort((fabrics.rank[site], fabrics.block[site]))]
     block = fabrics.block[site]

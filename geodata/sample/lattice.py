@@ -81,12 +81,13 @@ class Lattice:
     def _waves(self) -> list[tuple[float, float, float, float, float]]:
         """Plane waves of displacement: wave vector, phase, displacement along x and y (metres)."""
         side = self.cells * self.cell_m
-        lengths = [1.9 * side, 1.3 * side, 0.9 * side, 0.61 * side, 3.1 * self.cell_m]
+        lengths = [1.9 * side, 1.3 * side, 0.9 * side, 0.61 * side]
+        lengths += [3.1 * self.cell_m, 1.7 * self.cell_m, 1.1 * self.cell_m]
         waves = []
         for k, length in enumerate(lengths):
             draw = hashed(self.seed, 7001 + k, np.arange(3))
             angle, course = 2.0 * math.pi * draw[0], 2.0 * math.pi * draw[1]
-            size = length * (0.022 if k < 4 else 0.012)
+            size = length * (0.022 if k < 4 else 0.03)
             waves.append(
                 (
                     2.0 * math.pi * math.cos(angle) / length,
@@ -123,8 +124,12 @@ class Lattice:
         px = (a + (scale * (x * cosine - y * sine) + 1.0) / 2.0) * side
         py = (b + (scale * (x * sine + y * cosine) + 1.0) / 2.0) * side
         dx, dy = np.zeros_like(px), np.zeros_like(py)
-        for wave_x, wave_y, phase, along_x, along_y in self._waves:
+        # the country is rougher than the town: short waves fade out towards the centre
+        rough = (1.0 - bump) ** 2
+        for k, (wave_x, wave_y, phase, along_x, along_y) in enumerate(self._waves):
             swing = np.sin(wave_x * px + wave_y * py + phase)
+            if k >= 4:
+                swing = swing * rough
             dx += along_x * swing
             dy += along_y * swing
         return px + dx, py + dy
@@ -135,7 +140,7 @@ class Lattice:
         # the parallel shrinks northward; following it keeps a province of 400 km true to scale
         shrink = np.cos(np.radians(lat)) / math.cos(math.radians(self.lat))
         lon = self.lon + x / (self._plane.metres_per_x * shrink)
-        return np.round(np.stack([lon, lat], axis=-1), DECIMALS)
+        return np.asarray(np.round(np.stack([lon, lat], axis=-1), DECIMALS), dtype=np.float64)
 
     def place(self, county: tuple[int, int], i: Floats, j: Floats) -> Floats:
         """Lattice coordinates -> (n, 2) longitude and latitude."""

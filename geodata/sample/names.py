@@ -28,7 +28,7 @@ _SECOND: Final = (
     ("Gate", "门"), ("Pavilion", "亭"), ("Hill", "岗"), ("Garden", "园"), ("Market", "集"),
     ("Bank", "岸"), ("Field", "田"), ("Tower", "楼"), ("Spring", "泉"), ("Harbour", "港"),
     ("Terrace", "台"), ("Orchard", "林"), ("Ford", "津"), ("Slope", "坡"), ("Pond", "塘"),
-    ("Lane", "巷"), ("Valley", "谷"), ("Shore", "滩"), ("Court", "庭"), ("Ridge", "岭"),
+    ("Arch", "坊"), ("Valley", "谷"), ("Shore", "滩"), ("Court", "庭"), ("Ridge", "岭"),
     ("Wharf", "埠"), ("Meadow", "坪"), ("Hall", "堂"), ("Brook", "溪"), ("Kiln", "窑"),
 )  # fmt: skip
 
@@ -68,12 +68,13 @@ def compound(number: int, kind: str = "", *, chinese: bool = False) -> str:
 
 
 def _local_names(language: int) -> NDArray[np.object_]:
-    """Names of minor streets: (stem) + (Street, Lane, Road, Row); about 280 of them."""
+    """Names of minor streets: one stem or two, and Street, Lane, Road or Row; about 2,700."""
     gap = " " if language == 0 else ""
     stems = [word[language] for word in _FIRST + _SECOND]
-    return np.array(
-        [stem + gap + kind[language] for kind in LOCAL_KINDS for stem in stems], dtype=object
-    )
+    pairs = [compound(number, chinese=language == 1) for number in range(PAIRS)]
+    names = [stem + gap + kind[language] for kind in LOCAL_KINDS for stem in stems]
+    names += [pair + gap + kind[language] for kind in LOCAL_KINDS[:2] for pair in pairs]
+    return np.array(names, dtype=object)
 
 
 def local_street_names() -> NDArray[np.object_]:

@@ -56,13 +56,13 @@ SECOND_ROLE: Final = {
     "doctor": ("volunteer", 0.04),
 }
 
-#: Facilities of a community: kind, chance in town, chance in the country.
+#: Facilities of a community: kind, chances in town and in the country.
 _OF_COMMUNITY: Final = (
-    ("service_centre", 1.0, 1.0),
-    ("clinic", 0.95, 0.65),
-    ("school", 0.75, 0.55),
-    ("market", 0.6, 0.3),
-    ("care_home", 0.25, 0.12),
+    ("service_centre", (1.0, 1.0)),
+    ("clinic", (0.95, 0.65)),
+    ("school", (0.75, 0.55)),
+    ("market", (0.6, 0.3)),
+    ("care_home", (0.25, 0.12)),
 )
 
 
@@ -98,7 +98,7 @@ def equip(plan: Plan, county: tuple[int, int], territory: Territory, sites: Site
     has_police: set[int] = set()
     for c, division in enumerate(territory.communities):
         place, rural = division.name.rsplit(" ", 1)[0], division.name.endswith("Village")
-        wanted = [entry[0] for entry in _OF_COMMUNITY if rng.random() < entry[1 + rural]]
+        wanted = [use for use, chances in _OF_COMMUNITY if rng.random() < chances[rural]]
         street = int(territory.street[c])
         if street not in has_police:
             has_police.add(street)

@@ -27,7 +27,10 @@ class Way:
 
 
 KINDS = np.array(
-    ["none", "trunk", "primary", "secondary", "tertiary", "residential", "lane", "rail", "river", "stream"],
+    [
+        *("none", "trunk", "primary", "secondary", "tertiary", "residential", "lane"),
+        *("rail", "river", "stream"),
+    ],
     dtype=object,
 )
 
