@@ -109,7 +109,7 @@ system:
 
 .PHONY: browser
 browser: system
-	@PYTHON="$(PYTHON)" scripts/system-packages.sh postgis browser
+	@PYTHON="$(PYTHON)" scripts/system-packages.sh postgis browser driver
 
 $(PACKAGES): requirements.lock pyproject.toml | system
 	@$(BIN)/python -c '' 2>/dev/null || { rm -rf .venv && "$(PYTHON)" -m venv .venv; }

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Installs, by apt, the system packages that are missing; does nothing when all are there.
 #
-#   scripts/system-packages.sh [python] [postgis] [browser]
+#   scripts/system-packages.sh [python] [postgis] [browser] [driver]
 #
 #   python    an interpreter that can make a virtual environment (PYTHON names another one)
 #   postgis   a PostgreSQL server (14 or newer) with PostGIS
 #   browser   Chromium, or a Chrome that is there already
+#   driver    libatomic, without which Playwright cannot drive it
 # The places are those of service/db/binaries.py, which cannot be asked before Python is set up.
 set -euo pipefail
 
@@ -26,6 +27,7 @@ advice() {
     *postgis*) echo "install PostgreSQL $OLDEST_POSTGRESQL or newer with PostGIS 3.3 or newer," \
       "or set GRIDWARD_DATABASE_URL to a database that has it" ;;
     *browser*) echo "install Chromium or Google Chrome" ;;
+    *driver*) echo "install libatomic" ;;
   esac
 }
 
@@ -69,11 +71,17 @@ has_browser() {
   [ -d "/Applications/Google Chrome.app" ]
 }
 
+has_driver() {
+  [ "$(uname -s)" != Linux ] || compgen -G "/usr/lib*/*/libatomic.so.1" >/dev/null ||
+    compgen -G "/usr/lib*/libatomic.so.1" >/dev/null
+}
+
 # Names of apt packages; looked up after `apt-get update`, since a fresh system knows none.
 apt_packages() {
   local major folder
   case $1 in
     python) "$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])' ;;
+    driver) echo libatomic1 ;;
     browser)
       # Ubuntu calls it by another name
       if apt-cache show chromium >/dev/null 2>&1; then echo chromium; else echo chromium-browser; fi
@@ -111,7 +119,8 @@ for need in "$@"; do
     python) check_python_version; has_python || missing+=(python) ;;
     postgis) has_postgis || missing+=(postgis) ;;
     browser) has_browser || missing+=(browser) ;;
-    *) say "unknown need '$need': python, postgis or browser"; exit 2 ;;
+    driver) has_driver || missing+=(driver) ;;
+    *) say "unknown need '$need': python, postgis, browser or driver"; exit 2 ;;
   esac
 done
 [ "${#missing[@]}" -gt 0 ] || exit 0
