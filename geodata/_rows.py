@@ -288,7 +288,8 @@ def _from_geometry(rejections: Rejections, warnings: list[str]) -> tuple[_Floats
         shapes = geometry_of(batch)
         missing = shapely.is_missing(shapes)
     missing = missing | shapely.is_empty(shapes)
-    shapes = np.where(missing, None, shapes)  # an empty point has no coordinate to ask for
+    shapes = shapes.copy()
+    shapes[missing] = None  # an empty point has no coordinate to ask for
     kind = shapely.get_type_id(shapes)
     area = np.isin(kind, (3, 6)) | ((kind == 4) & (shapely.get_num_geometries(shapes) > 1))
     single = (kind == 4) & ~area

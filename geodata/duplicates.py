@@ -18,6 +18,9 @@ __all__ = ["DuplicateTracker"]
 #: Keys of the two hashes, of any value but different: 16 characters.
 _HASH_KEYS: Final = ("gridward-first-0", "gridward-second0")
 
+#: Joining two runs takes memory for both and the result, so runs are not joined beyond this.
+_LONGEST_RUN: Final = 4_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class _Run:
@@ -36,6 +39,23 @@ class _Run:
 
     def __len__(self) -> int:
         return len(self.first)
+
+    def where(self, mask: NDArray[np.bool_]) -> _Run:
+        """The part of the run that a mask keeps."""
+        return _Run(self.first[mask], self.second[mask], self.rows[mask])
+
+    def look_up(self, batch: _Run, into: NDArray[np.int64]) -> None:
+        """Write the rows of those references of ``batch`` that are in this run."""
+        place = np.minimum(np.searchsorted(self.first, batch.first), len(self) - 1)
+        same = (self.first[place] == batch.first) & (self.second[place] == batch.second)
+        into[same] = self.rows[place[same]]
+
+
+def _hashes(texts: NDArray[np.object_]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    first, second = (
+        pd.util.hash_array(texts, hash_key=key, categorize=False) for key in _HASH_KEYS
+    )
+    return first, second
 
 
 class DuplicateTracker:
@@ -66,29 +86,26 @@ class DuplicateTracker:
         texts = np.asarray(references, dtype=object)
         if not len(texts):
             return np.zeros(0, dtype=np.int64)
-        first, second = (
-            pd.util.hash_array(texts, hash_key=key, categorize=False) for key in _HASH_KEYS
-        )
+        # in the order of the first hash neighbours are looked up side by side, which is quick
+        batch = _Run.of(*_hashes(texts), np.arange(len(texts), dtype=np.uint32))
         before = np.zeros(len(texts), dtype=np.int64)
         for run in self._runs:
-            place = np.minimum(np.searchsorted(run.first, first), len(run) - 1)
-            same = (run.first[place] == first) & (run.second[place] == second)
-            before[same] = run.rows[place[same]]
-        fresh = np.flatnonzero(before == 0)
-        order = fresh[np.argsort(first[fresh], kind="stable")]
-        starts = np.ones(len(order), dtype=bool)
-        starts[1:] = (first[order[1:]] != first[order[:-1]]) | (
-            second[order[1:]] != second[order[:-1]]
-        )
-        leaders = order[np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0))]
-        before[order[~starts]] = rows[leaders[~starts]]
-        new = order[starts]
-        self._add(_Run(first[new], second[new], rows[new].astype(np.uint32)))
-        return before
+            run.look_up(batch, into=before)
+        fresh = batch.where(before == 0)
+        starts = np.ones(len(fresh), dtype=bool)
+        starts[1:] = (fresh.first[1:] != fresh.first[:-1]) | (fresh.second[1:] != fresh.second[:-1])
+        leaders = np.maximum.accumulate(np.where(starts, np.arange(len(fresh)), 0))
+        before_fresh = np.where(starts, 0, rows[fresh.rows[leaders]])
+        found = np.zeros(len(texts), dtype=np.int64)
+        found[batch.rows] = before
+        found[fresh.rows] = before_fresh
+        new = fresh.where(starts)
+        self._add(_Run(new.first, new.second, rows[new.rows].astype(np.uint32)))
+        return found
 
     def _add(self, run: _Run) -> None:
-        """Keep few runs: two of about the same length become one."""
-        while self._runs and len(self._runs[-1]) <= 2 * len(run):
+        """Keep few runs: neighbours of about the same length become one, up to a limit."""
+        while self._runs and len(self._runs[-1]) <= min(2 * len(run), _LONGEST_RUN - len(run)):
             other = self._runs.pop()
             run = _Run.of(
                 np.concatenate([other.first, run.first]),
