@@ -47,6 +47,24 @@ _WIDER: Final = {
     "utf-8": "utf-8-sig",
 }
 
+#: Byte 29 of a dBase header, where it names one encoding and no other.
+_LANGUAGE_DRIVERS: Final = {
+    b"\x13": "cp932",
+    b"\x7b": "cp932",
+    b"\x4d": "gb18030",
+    b"\x7a": "gb18030",
+    b"\x4e": "cp949",
+    b"\x79": "cp949",
+    b"\x4f": "big5hkscs",
+    b"\x78": "big5hkscs",
+    b"\x26": "cp866",
+    b"\x65": "cp866",
+    b"\xc8": "cp1250",
+    b"\xc9": "cp1251",
+    b"\xca": "cp1254",
+    b"\xcb": "cp1253",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Detected:
@@ -102,8 +120,17 @@ def detect_file(stream: Any, *, enough: int = 1 << 16, chunk: int = 1 << 20) -> 
 
 
 def detect_dbf(path: Path) -> Detected:
-    """The encoding of the text columns of a dBase table (``.dbf``, of a shapefile)."""
-    return detect(b"\n".join(_dbf_texts(path)))
+    """The encoding of the text columns of a dBase table (``.dbf``, of a shapefile).
+
+    The language driver in its header is followed where it is specific and the text agrees: many
+    programs write one that says nothing.
+    """
+    sample = b"\n".join(_dbf_texts(path))
+    found = detect(sample)
+    stated = _LANGUAGE_DRIVERS.get(_head(path, 30)[29:30])
+    if found.guessed and stated is not None and _decodes(sample, stated):
+        return Detected(stated, guessed=True)
+    return found
 
 
 def _decodes(sample: bytes, encoding: str) -> bool:
@@ -160,7 +187,7 @@ def _accented(text: str) -> float:
 
 def _dbf_texts(path: Path, enough: int = 1 << 16) -> Iterator[bytes]:
     """Texts that are not ASCII in a dBase file: names of columns, then values."""
-    data = path.read_bytes() if path.stat().st_size < 1 << 26 else _head(path, 1 << 26)
+    data = _head(path, 1 << 26)
     if len(data) < 33:
         return
     header, width = (int.from_bytes(data[at : at + 2], "little") for at in (8, 10))

@@ -349,23 +349,31 @@ def test_layers_have_to_be_named_where_there_are_several(
 
 
 @pytest.mark.parametrize(
-    ("encoding", "text"), [("cp932", "浅草橋"), ("gb18030", "东冠社区"), ("big5", "民權里")]
+    ("encoding", "text", "driver"),
+    [
+        ("cp932", "浅草橋", 0),
+        ("gb18030", "东冠社区", 0),
+        ("big5", "民權里", 0),
+        ("gb18030", "东冠社区", 0x57),
+        ("cp1251", "Москва", 0xC9),
+        ("utf-8", "东冠社区", 0xC9),
+    ],
 )
 def test_shapefiles_that_do_not_state_their_encoding(
-    tmp_path: Path, areas: gpd.GeoDataFrame, encoding: str, text: str
+    tmp_path: Path, areas: gpd.GeoDataFrame, encoding: str, text: str, driver: int
 ) -> None:
     path = tmp_path / "a.shp"
     areas.assign(name=text).to_file(path, encoding="utf-8")
     path.with_suffix(".cpg").unlink()
     table = path.with_suffix(".dbf")
     data = bytearray(table.read_bytes())
-    data[29] = 0  # no language driver
+    data[29] = driver
     utf8, other = text.encode(), text.encode(encoding)
     table.write_bytes(bytes(data).replace(utf8, other.ljust(len(utf8))))
     for named in (None, encoding):
         batch = read.whole(divisions(path, encoding=named))
         assert set(batch.text("name").to_pylist()) == {text}
-        assert bool(batch.warnings) == (named is None)
+        assert bool(batch.warnings) == (named is None and encoding != "utf-8")
 
 
 def test_a_spreadsheet_is_read_as_text(tmp_path: Path) -> None:
