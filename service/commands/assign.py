@@ -17,9 +17,12 @@ def assign(
     community: Communities = None,
     dataset: Dataset = None,
     snap_tolerance: Annotated[
-        float,
-        typer.Option(min=0.0, help="Metres within which a stray household joins a grid."),
-    ] = 50.0,
+        float | None,
+        typer.Option(
+            min=0.0,
+            help="Metres within which a stray household joins a grid (default: the data set's).",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Put every household into one grid, or into the exceptions with the reason."""

@@ -205,7 +205,6 @@ def _figures(
     sizes: Mapping[str, int],
 ) -> dict[str, Any]:
     row = measure(plan.grids, communities, barriers if len(barriers) else None, **sizes)
-    flags = Counter(flag for flag in plan.grids["flag"] if isinstance(flag, str) and flag)
     return {
         "grids": len(plan.grids),
         "deviation_mean": _figure(row["deviation_mean"]),
@@ -217,7 +216,7 @@ def _figures(
         "overlap_m2": float(row["overlap_m2"]),
         "polsby_popper_median": _figure(row["polsby_popper_median"]),
         "on_barriers": _figure(row["on_barriers"]) if len(barriers) else None,
-        "flags": dict(sorted(flags.items())),
+        "flags": {str(flag): int(count) for flag, count in row["flags"].items()},
     }
 
 
