@@ -159,18 +159,24 @@ def to_pandas(values: pa.ChunkedArray, column: Column, geometry: str | None) -> 
 
 def _from_hex(values: pa.ChunkedArray) -> Any:
     """Geometries from hexadecimal extended WKB; points without a detour through objects."""
-    array = values.combine_chunks()
+    pieces = [_points_from_hex(piece) for piece in values.chunks if len(piece)]
+    if pieces and all(piece is not None for piece in pieces):
+        return np.concatenate(pieces)
+    return shapely.from_wkb(np.array(values.to_pylist(), dtype=object))
+
+
+def _points_from_hex(values: pa.StringArray) -> Any:
+    """Points read straight from Arrow's buffer; None where something else is among them."""
     size = 2 * _POINT_RECORD.itemsize
-    lengths = pa.compute.binary_length(array)
-    if (
-        len(array)
-        and not array.null_count
-        and pa.compute.all(pa.compute.equal(lengths, size)).as_py()
-    ):
-        records = np.frombuffer(bytes.fromhex("".join(array.to_pylist())), dtype=_POINT_RECORD)
-        if ((records["order"] == 1) & (records["type"] == _HAS_SRID + 1)).all():
-            return shapely.points(records["x"], records["y"])
-    return shapely.from_wkb(np.array(array.to_pylist(), dtype=object))
+    offsets = np.frombuffer(values.buffers()[1], dtype="<i4")
+    offsets = offsets[values.offset : values.offset + len(values) + 1]
+    if values.null_count or (np.diff(offsets) != size).any():
+        return None
+    digits = values.buffers()[2][int(offsets[0]) : int(offsets[-1])]
+    records = np.frombuffer(bytes.fromhex(str(digits, "ascii")), dtype=_POINT_RECORD)
+    if (records["order"] != 1).any() or (records["type"] != _HAS_SRID + 1).any():
+        return None
+    return shapely.points(records["x"], records["y"])
 
 
 def to_arrow(values: Any, target: Column) -> pa.Array:

@@ -137,7 +137,7 @@ def _engine(url: URL | None) -> Engine:
     options: dict[str, Any] = {"application_name": "gridward"}
     if "connect_timeout" not in url.query:
         options["connect_timeout"] = _CONNECT_LIMIT_S
-    engine = create_engine(url, pool_pre_ping=True, connect_args=options)
+    engine = create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=options)
     failures.install(engine)
     return engine
 

@@ -41,7 +41,9 @@ class Dataset(Base):
         UniqueConstraint("name"),
         CheckConstraint("name <> ''", name="name"),
         CheckConstraint("0 < minimum AND minimum <= target AND target <= maximum", name="sizes"),
-        CheckConstraint("snap_tolerance_m >= 0", name="snap_tolerance"),
+        CheckConstraint(
+            "snap_tolerance_m >= 0 AND snap_tolerance_m < 'Infinity'::float8", name="snap_tolerance"
+        ),
     )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)

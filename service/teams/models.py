@@ -36,8 +36,13 @@ class Member(Base):
     __table_args__ = (
         UniqueConstraint("dataset_id", "reference"),
         CheckConstraint("reference <> ''", name="reference"),
-        # a null among the roles becomes an empty role here, and no role is empty
-        CheckConstraint(f"array_to_string(roles, ';', '') ~ '^{_ROLE}(;{_ROLE})*$'", name="roles"),
+        # a null becomes an empty role here, and no role is empty; a role with a ';' is not the
+        # same after
+        CheckConstraint(
+            f"array_to_string(roles, ';', '') ~ '^{_ROLE}(;{_ROLE})*$'"
+            " AND string_to_array(array_to_string(roles, ';', ''), ';') = roles",
+            name="roles",
+        ),
         CheckConstraint("max_posts >= 0", name="max_posts"),
         CheckConstraint(f"geometry IS NULL OR {POINT_ON_EARTH}", name="geometry"),
         Index(None, "geometry", postgresql_using="gist"),

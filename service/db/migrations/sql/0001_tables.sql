@@ -16,7 +16,8 @@ CREATE TABLE dataset (
     CONSTRAINT ck_dataset_name CHECK (name <> ''),
     CONSTRAINT ck_dataset_sizes
         CHECK (0 < minimum AND minimum <= target AND target <= maximum),
-    CONSTRAINT ck_dataset_snap_tolerance CHECK (snap_tolerance_m >= 0)
+    CONSTRAINT ck_dataset_snap_tolerance
+        CHECK (snap_tolerance_m >= 0 AND snap_tolerance_m < 'Infinity'::float8)
 );
 
 -- The parent is referenced together with its rank, and ranks fall strictly on the way up: the
@@ -228,7 +229,8 @@ CREATE TABLE assignment (
     CONSTRAINT ck_assignment_grid CHECK ((grid_id IS NULL) = (method = 'exception')),
     CONSTRAINT ck_assignment_reason
         CHECK (method <> 'exception' OR coalesce(reason, '') <> ''),
-    CONSTRAINT ck_assignment_distance CHECK (distance_m >= 0)
+    CONSTRAINT ck_assignment_distance
+        CHECK (distance_m >= 0 AND distance_m < 'Infinity'::float8)
 );
 CREATE INDEX ix_assignment_grid_id ON assignment (grid_id);
 
@@ -263,9 +265,10 @@ CREATE TABLE member (
     CONSTRAINT uq_member_dataset_id_reference UNIQUE (dataset_id, reference),
     CONSTRAINT fk_member_dataset_id FOREIGN KEY (dataset_id) REFERENCES dataset (id),
     CONSTRAINT ck_member_reference CHECK (reference <> ''),
-    -- a null among the roles becomes an empty role here, and no role is empty
+    -- a null becomes an empty role here, and no role is empty; a role with a ';' is not the same after
     CONSTRAINT ck_member_roles CHECK (
         array_to_string(roles, ';', '') ~ '^[a-z][a-z0-9_]{0,39}(;[a-z][a-z0-9_]{0,39})*$'
+        AND string_to_array(array_to_string(roles, ';', ''), ';') = roles
     ),
     CONSTRAINT ck_member_max_posts CHECK (max_posts >= 0),
     CONSTRAINT ck_member_geometry CHECK (
