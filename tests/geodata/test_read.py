@@ -232,7 +232,7 @@ def test_a_header_alone_is_no_rows(tmp_path: Path) -> None:
         (b"", "empty"),
         (b"\n\n", "empty"),
         (b"\xef\xbb\xbf", "empty"),
-        (b"id,lon,lat\n\0\0\1", "NUL"),
+        ("id,lon,lat\n1,2,3\n".encode("utf-16-le"), "NUL"),
         (b"id,lon\n1,2\n", "there is no column 'lat'"),
         (b"id,lon,latitude\n1,2,3\n", "did you mean 'latitude'"),
         (b"id,lon,lat,lat\n1,2,3,3\n", "twice"),
