@@ -110,7 +110,7 @@ def make_plan(kind: str, households: int, seed: int) -> Plan:
         cities=tuple(cities),
         community=max(1, min(community, households // 4)),
         target=target,
-        tower=int(0.8 * target),
+        tower=int(0.6 * target),
         river_m={"town": 24.0, "city": 60.0, "province": 80.0}[kind],
     )
     # one trial survey on squares of a kilometre gives the households that they would hold
@@ -172,7 +172,7 @@ def make_patch(plan: Plan, index: int, households: NDArray[np.int64]) -> Patch:
     named = np.concatenate(
         [
             [
-                None if each in ("rail", "stream") else title
+                None if each in ("rail", "stream", "track") else title
                 for each, title in zip(KINDS[kind], titles[avenue], strict=True)
             ],
             names[fabrics.line_name % len(names)],

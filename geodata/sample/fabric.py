@@ -72,7 +72,6 @@ class Fabrics:
     name: Ints
     number: Ints
     rank: Floats
-    hamlets: int
 
 
 def place(plan: Plan, blocks: Blocks, block: Ints, s: Floats, t: Floats) -> tuple[Floats, Floats]:
@@ -150,7 +149,6 @@ def _lay_out(rng: np.random.Generator, plan: Plan, blocks: Blocks, draft: Draft)
         streets[real, 5].astype(np.int64),
         name[real],
         *sites,
-        draft.hamlets,
     )
 
 

@@ -59,7 +59,6 @@ class Draft:
     frames: list[tuple[float, ...]] = field(default_factory=list)
     plots: list[tuple[float, ...]] = field(default_factory=list)
     streets: list[tuple[float, ...]] = field(default_factory=list)
-    hamlets: int = 0
 
 
 def _cuts(rng: np.random.Generator, length: float, step: float) -> Floats:
@@ -152,6 +151,7 @@ def village(
     shares = rng.uniform(0.5, 1.5, max(count, 1))
     roads = [side for side in range(4) if Way.TRUNK <= sides[side] <= Way.TERTIARY]
     corner = int(rng.integers(4))
+    _tracks(rng, draft, k, (width, height), sides)
     for hamlet in range(count):
         # about 560 m2 of village ground a household, and room for a ragged edge
         area = 720.0 * households * shares[hamlet] / shares.sum() + 6000.0
@@ -168,9 +168,25 @@ def village(
             rng, draft, blocks, frame, _cuts(rng, h, PLOT_M[Fabric.VILLAGE][0]),
             PLOT_M[Fabric.VILLAGE][1], np.zeros(4), (3 * hamlet, 3),
         )  # fmt: skip
-        draft.hamlets += 1
         if roads:
             _village_road(draft, blocks, k, (float(s), float(t)), roads, hamlet)
+
+
+def _tracks(
+    rng: np.random.Generator, draft: Draft, k: int, size: tuple[float, float], sides: Ints
+) -> None:
+    """Field tracks across a rural superblock, between its hamlets; they end before a river."""
+    width, height = size
+    draft.frames.append((k, 0.5, 0.5, 0.0, width, height))
+    frame = len(draft.frames) - 1
+    west, east, south, north = np.where(sides == Way.RIVER, 0.6, 1.0) / 2
+    bend = rng.uniform(-0.05, 0.05, 4)
+    if rng.random() < 0.8:
+        y0, y1 = bend[0] * height, bend[1] * height
+        draft.streets.append((frame, -west * width, y0, east * width, y1, Way.TRACK, 10))
+    if rng.random() < 0.8:
+        x0, x1 = bend[2] * width, bend[3] * width
+        draft.streets.append((frame, x0, -south * height, x1, north * height, Way.TRACK, 11))
 
 
 def _village_road(

@@ -23,19 +23,20 @@ BANK_M = 26.0
 class Way:
     """Kinds of lattice edges and streets; the number is the position in `KINDS`."""
 
-    NONE, TRUNK, PRIMARY, SECONDARY, TERTIARY, RESIDENTIAL, LANE, RAIL, RIVER, STREAM = range(10)
+    NONE, TRUNK, PRIMARY, SECONDARY, TERTIARY, RESIDENTIAL, LANE, TRACK = range(8)
+    RAIL, RIVER, STREAM = range(8, 11)
 
 
 KINDS = np.array(
     [
-        *("none", "trunk", "primary", "secondary", "tertiary", "residential", "lane"),
+        *("none", "trunk", "primary", "secondary", "tertiary", "residential", "lane", "track"),
         *("rail", "river", "stream"),
     ],
     dtype=object,
 )
 
 #: How hard each kind cuts: a river more than an avenue, an avenue more than a lane.
-WEIGHTS = np.array([0.0, 4.0, 3.0, 2.0, 1.5, 1.0, 0.7, 4.0, 5.0, 2.0])
+WEIGHTS = np.array([0.0, 4.0, 3.0, 2.0, 1.5, 1.0, 0.7, 0.6, 4.0, 5.0, 2.0])
 
 
 @dataclass
@@ -78,7 +79,8 @@ def _by_zone(
     kind[~apart & (draw < 0.35)] = Way.TERTIARY
     rural = (blocks.zone[first] == Zone.RURAL) & (blocks.zone[second] == Zone.RURAL)
     wild = np.where(draw < np.where(apart, 0.66, 0.3), Way.TERTIARY, Way.NONE)
-    wild = np.where((wild == Way.NONE) & (draw > 0.86), Way.STREAM, wild)
+    wild = np.where((wild == Way.NONE) & (draw > 0.9), Way.STREAM, wild)
+    wild = np.where((wild == Way.NONE) & (draw < 0.82), Way.TRACK, wild)
     return np.where(inside, np.where(rural, wild, kind), Way.NONE)
 
 
