@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import DateTime, Float, FromClause, Select, cast, func, null, select
+from sqlalchemy import (
+    DateTime,
+    Float,
+    FromClause,
+    Select,
+    SQLColumnExpression,
+    cast,
+    func,
+    null,
+    select,
+)
 
 from service.catalogue.collection import Collection, Property
 from service.divisions.models import Dataset, Division
@@ -39,10 +49,12 @@ def find_collection(name: str) -> Collection:
     return COLLECTIONS[name]
 
 
-def _with_dataset(statement: Select[tuple[object, ...]], model: type, name: str) -> FromClause:
+def _with_dataset(
+    statement: Select[tuple[object, ...]], dataset_id: SQLColumnExpression[int], name: str
+) -> FromClause:
     return (
         statement.add_columns(Dataset.name.label("dataset"))
-        .join(Dataset, Dataset.id == model.dataset_id)  # type: ignore[attr-defined]
+        .join(Dataset, Dataset.id == dataset_id)
         .subquery(name)
     )
 
@@ -53,7 +65,7 @@ def _divisions() -> Collection:
         name="divisions",
         title="Divisions",
         description="Administrative divisions from the province down to the community.",
-        source=_with_dataset(select(*columns), Division, "divisions"),
+        source=_with_dataset(select(*columns), Division.dataset_id, "divisions"),
         key=("code",),
         properties=(
             Property("code", "Division code, data set prefix included"),
@@ -72,7 +84,9 @@ def _grids() -> Collection:
         name="grids",
         title="Grids",
         description="The service grids in force today, with their load and their team.",
-        source=select(COVERAGE, COVERAGE.c.grid_code.label("code")).subquery("grids"),
+        source=_with_dataset(
+            select(COVERAGE, COVERAGE.c.grid_code.label("code")), COVERAGE.c.dataset_id, "grids"
+        ),
         key=("code",),
         properties=(
             Property("code", "Grid code: community code and number, never reused"),
@@ -86,6 +100,7 @@ def _grids() -> Collection:
             Property("posts_required", "Posts that the team needs", "integer"),
             Property("posts_filled", "Of these, filled", "integer"),
             Property("vacancies", "Of these, vacant", "integer"),
+            _DATASET,
         ),
         geometry_type="Polygon or MultiPolygon",
         light=CURRENT_GRID,
@@ -98,7 +113,9 @@ def _coverage() -> Collection:
         name="coverage",
         title="Coverage",
         description="One row a grid in force: load against target, posts against need.",
-        source=select(COVERAGE, share.label("load_share")).subquery("coverages"),
+        source=_with_dataset(
+            select(COVERAGE, share.label("load_share")), COVERAGE.c.dataset_id, "coverages"
+        ),
         key=("grid_code",),
         properties=(
             Property("grid_code", "Grid code"),
@@ -113,6 +130,7 @@ def _coverage() -> Collection:
             Property("posts_filled", "Of these, filled", "integer"),
             Property("vacancies", "Of these, vacant", "integer"),
             Property("flag", "Why the grid is out of the ordinary"),
+            _DATASET,
         ),
         geometry_type="Polygon or MultiPolygon",
         light=select(CURRENT_GRID, CURRENT_GRID.c.code.label("grid_code")).subquery("light_grids"),
@@ -140,7 +158,7 @@ def _households() -> Collection:
         name="households",
         title="Households",
         description="Household records: where they are and the grid in force that serves them.",
-        source=_with_dataset(statement, Household, "households_in_grids"),
+        source=_with_dataset(statement, Household.dataset_id, "households_in_grids"),
         key=("id",),
         properties=(
             Property("reference", "Reference in its data set"),
@@ -179,7 +197,7 @@ def _assignments() -> Collection:
         name="assignments",
         title="Assignments",
         description="The ledger: the grid of every household, how it came there or why not.",
-        source=_with_dataset(statement, Household, "assignments"),
+        source=_with_dataset(statement, Household.dataset_id, "assignments"),
         key=("household_id",),
         properties=(
             Property("household_id", "Identifier of the household", "integer"),
@@ -206,7 +224,7 @@ def _members() -> Collection:
         name="members",
         title="Members",
         description="Members of the service teams: where they are and roles and places.",
-        source=_with_dataset(select(*columns, Member.geometry), Member, "members"),
+        source=_with_dataset(select(*columns, Member.geometry), Member.dataset_id, "members"),
         key=("id",),
         properties=(
             Property("reference", "Reference in its data set"),
@@ -227,7 +245,7 @@ def _facilities() -> Collection:
         name="facilities",
         title="Facilities",
         description="Service centres and other places.",
-        source=_with_dataset(select(*columns), Facility, "facilities"),
+        source=_with_dataset(select(*columns), Facility.dataset_id, "facilities"),
         key=("id",),
         properties=(
             Property("reference", "Reference in its data set"),
@@ -263,7 +281,7 @@ def _posts() -> Collection:
         name="posts",
         title="Posts",
         description="Who holds which post in which grid now; the point lies within the grid.",
-        source=statement.subquery("posts"),
+        source=_with_dataset(statement, Member.dataset_id, "posts"),
         key=("id",),
         properties=(
             Property("member", "Reference of the member"),
@@ -272,6 +290,7 @@ def _posts() -> Collection:
             Property("role", "Role in the team"),
             Property("valid_from", "Held since", "date-time"),
             Property("fixed", "Kept by the next staffing as it is", "boolean"),
+            _DATASET,
         ),
         geometry_type="Point",
         search="area",
@@ -296,7 +315,7 @@ def _vacancies() -> Collection:
         name="vacancies",
         title="Vacancies",
         description="Posts that nobody holds, by grid and role; the point lies within the grid.",
-        source=statement.subquery("vacancies"),
+        source=_with_dataset(statement, CURRENT_GRID.c.dataset_id, "vacancies"),
         key=("grid_code", "role"),
         properties=(
             Property("grid_code", "Grid that lacks the post"),
@@ -306,6 +325,7 @@ def _vacancies() -> Collection:
             Property("filled", "Of these, filled", "integer"),
             Property("missing", "Of these, vacant", "integer"),
             Property("reason", "Why, as far as the staffing could tell"),
+            _DATASET,
         ),
         geometry_type="Point",
         search="area",
