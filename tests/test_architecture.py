@@ -27,6 +27,7 @@ FACE = {
     "quality",
     "read_frames",
     "read_manifest",
+    "repair",
     "sample",
     "staff",
     "write",
