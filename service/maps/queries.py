@@ -133,7 +133,8 @@ def grid_details(session: Session, *, dataset_id: int, code: str) -> dict[str, A
     team: dict[str, dict[str, Any]] = {}
     for post in session.execute(_SQL["posts_of_grid"], bound):
         entry = team.setdefault(post.role, _empty_post(post.role))
-        entry["members"].append({"id": post.reference, "name": post.name})
+        distance = None if post.distance_m is None else round(post.distance_m)
+        entry["members"].append({"id": post.reference, "name": post.name, "distance": distance})
     for vacancy in session.execute(_SQL["vacancies_of_grid"], bound):
         entry = team.setdefault(vacancy.role, _empty_post(vacancy.role))
         entry |= {"missing": vacancy.missing, "reason": vacancy.reason}

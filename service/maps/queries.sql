@@ -143,9 +143,22 @@ FROM coverage
 WHERE dataset_id = :dataset_id AND grid_code = :code
 
 -- posts_of_grid --
-SELECT post.role, member.reference, coalesce(member.name, member.reference) AS name
+-- The distance is to the place that staffing measures to: the centroid, or a point on the surface
+-- where the centroid lies outside.
+SELECT
+    post.role,
+    member.reference,
+    coalesce(member.name, member.reference) AS name,
+    ST_DistanceSphere(
+        member.geometry,
+        CASE
+            WHEN ST_Covers(grid.geometry, ST_Centroid(grid.geometry)) THEN ST_Centroid(grid.geometry)
+            ELSE ST_PointOnSurface(grid.geometry)
+        END
+    ) AS distance_m
 FROM post
 JOIN member ON member.id = post.member_id
+JOIN grid ON grid.id = post.grid_id
 WHERE post.grid_id = :grid_id AND post.valid_to IS NULL
 ORDER BY post.role, member.reference
 
@@ -185,10 +198,11 @@ GROUP BY floor(x / :cell_x), floor(y / :cell_y)
 ORDER BY lon, lat
 
 -- addresses --
--- Each address at each place of a box, with the grid that serves it.
+-- Each address at each place of a box, with the grid that serves it. Places are the same to a
+-- millionth of a degree, as in a stand-alone map.
 SELECT
-    ST_X(household.geometry) AS lon,
-    ST_Y(household.geometry) AS lat,
+    ST_X(ST_SnapToGrid(household.geometry, 0.000001)) AS lon,
+    ST_Y(ST_SnapToGrid(household.geometry, 0.000001)) AS lat,
     coalesce(household.address, '') AS address,
     sum(household.households) AS households,
     min(grid.code) AS grid

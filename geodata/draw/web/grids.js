@@ -79,6 +79,7 @@
       this.describe(shape);
       this.shapes.set(grid.code, shape);
       this.mark(grid, shape);
+      if (grid.code === this.chosen) this.choose(grid.code);
     }
 
     /** The same grid again: finer lines after zooming in, or other figures. */

@@ -85,7 +85,8 @@
     return L.layerGroup(members.map(mark));
   };
 
-  function householdIcon({ households, places }) {
+  function householdIcon({ households, places: together }) {
+    const places = together > 1;
     if (!places && households === 1) return L.divIcon({ className: "gw-dot", iconSize: [9, 9] });
     const size = Math.round(places ? Math.min(54, 22 + 5 * Math.log2(1 + households / 8)) : 18 + 2 * String(households).length);
     return L.divIcon({
