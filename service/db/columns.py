@@ -197,10 +197,18 @@ def to_arrow(values: Any, target: Column) -> pa.Array:
     elif target.type in _IS_JSON:
         values = [_to_json(value) for value in values]
     try:
-        array = pa.array(values, type=kind, from_pandas=True)
+        array = _typed(values, kind)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise ValueError(f"column {target.name}: {error}") from error
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
+def _typed(values: Any, kind: pa.DataType) -> pa.Array:
+    """An Arrow array of a type, where nothing is cut off to make it fit."""
+    array = pa.array(values, from_pandas=True)
+    if pa.types.is_floating(array.type) and pa.types.is_integer(kind):
+        return array.cast(kind)  # refuses fractions, which Arrow drops from Python's floats
+    return pa.array(values, type=kind, from_pandas=True)
 
 
 def _to_json(value: Any) -> str | None:
