@@ -6,17 +6,10 @@ it and one reference point, of which it is known which polygons it is in; a quer
 polygon when the segment from the reference to the point crosses the edges of that polygon an even
 number of times and the reference is in it, or an odd number of times and it is not.
 
-Why the answer is exact. Whether an edge crosses the segment follows from the signs of four
-determinants. The two that say on which side of the edge a point lies must exceed a bound
-(``CERTAIN``) well above their rounding error, otherwise the point is left undecided and the caller
-asks GEOS. The two that say on which side of the segment a vertex lies need no bound: the sign is
-computed once for a vertex, so an error only bends the segment past that vertex by a few units of
-rounding, less than the other bound. References keep ``CLEARANCE`` cells away from the line of every
-edge in their cell; a cell where that fails is left undecided as a whole.
+References keep ``CLEARANCE`` cells away from the line of every edge in their cell; a cell where
+that fails is left undecided as a whole. ``geodata.coverage.crossing`` says why it is exact.
 
-Sources: crossing parity after Shimrat (1962), Algorithm 112; the filter after Shewchuk (1997),
-"Adaptive precision floating-point arithmetic"; the cell index is the lookup grid of Haines (1994),
-"Point in polygon strategies".
+Source: the lookup grid of Haines (1994), "Point in polygon strategies".
 """
 
 from __future__ import annotations
@@ -29,16 +22,7 @@ import shapely
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["UNDECIDED", "CellIndex", "build_index", "locate_in_cells"]
-
-#: ``locate_in_cells`` answers this where only an exact predicate can decide.
-UNDECIDED = -2
-
-#: A determinant (a - p) x (b - p) has a certain sign above CERTAIN |a - p| |b - p| (1-norms).
-CERTAIN = 1e-14
-
-#: Products of lengths below this lose digits to underflow.
-UNDERFLOW = 1e-140
+__all__ = ["REFERENCE_X", "REFERENCE_Y", "CellIndex", "build_index"]
 
 #: The least distance of a reference from the line of an edge, in cells.
 CLEARANCE = 1e-7
@@ -46,9 +30,9 @@ CLEARANCE = 1e-7
 #: Edges are entered in every cell they come this near to, in cells.
 PADDING = 1e-6
 
-# Where in a cell its reference lies: off the centre, so that regular data does not meet it.
-_REFERENCE_X = 0.5137
-_REFERENCE_Y = 0.4871
+#: Where in a cell its reference lies: off the centre, so that regular data does not meet it.
+REFERENCE_X = 0.5137
+REFERENCE_Y = 0.4871
 
 _CELLS_PER_EDGE = 2.0
 _MOST_CELLS = 1 << 26
@@ -115,22 +99,6 @@ def build_index(polygons: NDArray[Any]) -> CellIndex:
         )
     _mark_undecided(xy, frame, shape, cell, record, entry_inside, entry_edge, edge)
     return CellIndex(frame, shape, cell, record, entry_polygon, entry_inside, entry_edge, edge, xy)
-
-
-def locate_in_cells(
-    index: CellIndex,
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    found: NDArray[np.int32],
-    shared: NDArray[np.bool_],
-) -> None:
-    """Write to ``found`` the lowest polygon of each point (-1 none, UNDECIDED ask GEOS) and to
-    ``shared`` whether there is a second one.
-    """
-    _locate(
-        x, y, index.frame, index.shape, index.cell, index.record, index.entry_polygon,
-        index.entry_inside, index.entry_edge, index.edge, index.xy, found, shared,
-    )  # fmt: skip
 
 
 def _vertices(
@@ -285,8 +253,8 @@ def _fill(  # type: ignore[no-untyped-def]
             xs = np.sort(x_of[k:stop])
             k = stop
             for pair in range(0, len(xs) - 1, 2):
-                first = max(int(np.ceil((xs[pair] - west) / width - _REFERENCE_X)), 0)
-                last = int(np.ceil((xs[pair + 1] - west) / width - _REFERENCE_X))
+                first = max(int(np.ceil((xs[pair] - west) / width - REFERENCE_X)), 0)
+                last = int(np.ceil((xs[pair + 1] - west) / width - REFERENCE_X))
                 for c in range(first, min(last, columns)):
                     place = row * columns + c
                     value = cell[place]
@@ -321,7 +289,7 @@ def _crossings(xy, starts, frame, rows):  # type: ignore[no-untyped-def]
         ax, ay, bx, by = xy[e, 0], xy[e, 1], xy[e + 1, 0], xy[e + 1, 1]
         first, last = _lines_crossed(ay, by, south, height, rows)
         for row in range(first, last):
-            line = south + (row + _REFERENCE_Y) * height
+            line = south + (row + REFERENCE_Y) * height
             row_of[n] = row
             x_of[n] = ax + (line - ay) / (by - ay) * (bx - ax)
             n += 1
@@ -334,10 +302,10 @@ def _lines_crossed(ay, by, south, height, rows):  # type: ignore[no-untyped-def]
     """Rows whose reference line is above exactly one end: min(y) <= line < max(y)."""
     low, high = min(ay, by), max(ay, by)
     first = max(int((low - south) / height) - 1, 0)
-    while first < rows and south + (first + _REFERENCE_Y) * height < low:
+    while first < rows and south + (first + REFERENCE_Y) * height < low:
         first += 1
     last = max(first, min(int((high - south) / height) - 1, rows))
-    while last < rows and south + (last + _REFERENCE_Y) * height < high:
+    while last < rows and south + (last + REFERENCE_Y) * height < high:
         last += 1
     return first, last
 
@@ -354,8 +322,8 @@ def _mark_undecided(  # type: ignore[no-untyped-def]
         if cell[place] > -2:
             continue
         r = -2 - cell[place]
-        rx = west + (place % columns + _REFERENCE_X) * width
-        ry = south + (place // columns + _REFERENCE_Y) * height
+        rx = west + (place % columns + REFERENCE_X) * width
+        ry = south + (place // columns + REFERENCE_Y) * height
         near = False
         for k in range(entry_edge[record[r]], entry_edge[record[r + 1]]):
             e = edge[k]
@@ -368,72 +336,3 @@ def _mark_undecided(  # type: ignore[no-untyped-def]
         if near:
             for n in range(record[r], record[r + 1]):
                 entry_inside[n] = 2
-
-
-@njit(cache=True, nogil=True)
-def _locate(  # type: ignore[no-untyped-def]
-    x, y, frame, shape, cell, record, entry_polygon, entry_inside, entry_edge, edge, xy,
-    found, shared,
-):  # fmt: skip
-    """Loop over the points."""
-    west, south, width, height = frame
-    columns, rows = shape
-    for i in range(len(x)):
-        found[i] = -1
-        shared[i] = False
-        column_at, row_at = (x[i] - west) / width, (y[i] - south) / height
-        # written so that NaN falls out here
-        if not (0.0 <= column_at < columns and 0.0 <= row_at < rows):
-            continue
-        column, row = int(column_at), int(row_at)
-        value = cell[row * columns + column]
-        if value >= -1:
-            found[i] = value
-            continue
-        rx = west + (column + _REFERENCE_X) * width
-        ry = south + (row + _REFERENCE_Y) * height
-        for n in range(record[-2 - value], record[-1 - value]):
-            inside = np.int64(entry_inside[n])
-            if inside == 2:
-                found[i] = UNDECIDED
-                break
-            turns = _crossed(x[i], y[i], rx, ry, xy, edge, entry_edge[n], entry_edge[n + 1])
-            if turns < 0:
-                found[i] = UNDECIDED
-                break
-            if (inside + turns) & 1:
-                if found[i] >= 0:
-                    shared[i] = True
-                else:
-                    found[i] = entry_polygon[n]
-        if found[i] == UNDECIDED:
-            shared[i] = False
-
-
-@njit(cache=True, nogil=True)
-def _crossed(px, py, rx, ry, xy, edge, begin, end):  # type: ignore[no-untyped-def]
-    """How many of the edges the segment from p to r crosses, or -1 when that is not certain."""
-    dx, dy = rx - px, ry - py
-    turns = 0
-    before = -2
-    left_b = False
-    for k in range(begin, end):
-        e = edge[k]
-        ax, ay = xy[e, 0] - px, xy[e, 1] - py
-        bx, by = xy[e + 1, 0] - px, xy[e + 1, 1] - py
-        if abs(ax) + abs(ay) <= UNDERFLOW or abs(bx) + abs(by) <= UNDERFLOW:
-            return -1
-        left_a = left_b if e == before + 1 else dx * ay - dy * ax >= 0.0
-        left_b = dx * by - dy * bx >= 0.0
-        before = e
-        if left_a == left_b:
-            continue
-        at_point = ax * by - ay * bx
-        bound = CERTAIN * (abs(ax) + abs(ay)) * (abs(bx) + abs(by))
-        if abs(at_point) <= bound + UNDERFLOW * UNDERFLOW:
-            return -1
-        ex, ey = bx - ax, by - ay
-        at_reference = ex * (dy - ay) - ey * (dx - ax)
-        if (at_point > 0.0) != (at_reference > 0.0):
-            turns += 1
-    return turns

@@ -13,7 +13,8 @@ import shapely
 from numpy.typing import ArrayLike, NDArray
 from shapely import GeometryType
 
-from geodata.coverage.cells import UNDECIDED, CellIndex, build_index, locate_in_cells
+from geodata.coverage.cells import CellIndex, build_index
+from geodata.coverage.crossing import UNDECIDED, locate_in_cells
 from geodata.errors import InputError
 
 __all__ = ["Coverage"]

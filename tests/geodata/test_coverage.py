@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from shapely import Polygon, box
 
 from geodata.coverage import Coverage, check, repair
-from geodata.coverage.cells import UNDECIDED, build_index, locate_in_cells
+from geodata.coverage.cells import build_index
+from geodata.coverage.crossing import UNDECIDED, locate_in_cells
 from geodata.coverage.overlaps import made_valid, overlapping_pairs
 from geodata.errors import InputError
 
