@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from geodata.errors import InputError, ManifestError, UnreadableFile
-from geodata.manifest import read_manifest
+from geodata.manifest import (
+    BarrierSource,
+    DivisionSource,
+    FacilitySource,
+    HouseholdSource,
+    MemberSource,
+    Source,
+    read_manifest,
+)
 
 MINIMAL = """
 [[divisions]]
@@ -236,3 +246,25 @@ def test_the_manifests_of_real_data(shared_data: Path) -> None:
     tainan = read_manifest(shared_data / "tainan" / "dataset.toml")
     assert tainan.divisions[1].parent == "TOWNCODE"
     assert tainan.households.community == "villcode"
+
+
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "data.md"
+
+
+def test_the_example_in_the_guide_is_a_manifest(tmp_path: Path) -> None:
+    example = DOCS.read_text(encoding="utf-8").partition("```toml\n")[2].partition("```")[0]
+    for name in re.findall(r'^file = "(.+)"', example, re.MULTILINE):
+        (tmp_path / name).touch()
+    (tmp_path / "dataset.toml").write_text(example, encoding="utf-8")
+    manifest = read_manifest(tmp_path / "dataset.toml")
+    assert manifest.households.community == "所属社区"
+    assert len(manifest.sources) == 7
+
+
+@pytest.mark.parametrize(
+    "kind", [DivisionSource, HouseholdSource, BarrierSource, MemberSource, FacilitySource]
+)
+def test_every_key_is_in_the_guide(kind: type[Source]) -> None:
+    guide = DOCS.read_text(encoding="utf-8")
+    keys = {each.name for each in fields(kind)} - {"table", "dataset_crs"}
+    assert [key for key in sorted(keys) if f"`{key}`" not in guide] == []
