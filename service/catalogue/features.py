@@ -14,6 +14,8 @@ from sqlalchemy.dialects.postgresql import array
 
 from service.catalogue.collection import Collection
 from service.catalogue.selection import Box, Interval, Selection
+from service.db.base import SRID
+from service.db.spatial import point
 
 __all__ = ["feature_text", "identifier", "selected"]
 
@@ -66,7 +68,15 @@ def _in_boxes(collection: Collection, boxes: Sequence[Box]) -> ColumnElement[boo
     kept = [box for box in boxes if box[0] <= box[2] and box[1] <= box[3]]
     if not kept:
         return false()
-    return or_(*(func.ST_Intersects(searched, func.ST_MakeEnvelope(*box, 4326)) for box in kept))
+    return or_(*(func.ST_Intersects(searched, _envelope(box)) for box in kept))
+
+
+def _envelope(box: Box) -> ColumnElement[Any]:
+    west, south, east, north = box
+    if west < east and south < north:
+        return func.ST_MakeEnvelope(west, south, east, north, SRID)
+    # without width or height it is a line or a point: nothing meets a polygon without area
+    return func.ST_Envelope(func.ST_MakeLine(point(west, south), point(east, north)))
 
 
 def _during(collection: Collection, interval: Interval) -> ColumnElement[bool]:

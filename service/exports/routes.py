@@ -25,6 +25,7 @@ _FILES = {media_type: {"schema": {"type": "string"}} for media_type in FORMATS.v
 
 @router.get(
     "/exports/{collection}.{suffix}",
+    summary="A collection as a file",
     response_class=Response,
     responses={200: {"description": "The file", "content": _FILES}, **describe(404)},
 )

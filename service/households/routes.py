@@ -27,14 +27,16 @@ _PATH = "/households/{household:path}/assignment"
 Which = Annotated[HouseholdParameters, Query()]
 
 
-@router.get(_PATH, responses=describe(404, 409))
+@router.get(_PATH, summary="Where a household belongs", responses=describe(404, 409))
 def get_assignment(household: str, which: Which, session: DatabaseSession) -> AssignmentState:
     """Tell the grid of a household now and before; the path names a reference or an id."""
     found = queries.find_household(session, given=household, by=which.by, dataset=which.dataset)
     return _state(session, found)
 
 
-@router.put(_PATH, dependencies=[WRITER], responses=describe(401, 403, 404, 409))
+@router.put(
+    _PATH, summary="Move a household", dependencies=[WRITER], responses=describe(401, 403, 404, 409)
+)
 def put_assignment(
     household: str, which: Which, wanted: NewAssignment, session: DatabaseSession
 ) -> AssignmentState:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request
+from starlette.datastructures import QueryParams
 from starlette.responses import HTMLResponse, Response
 
 from service.catalogue.collection import Collection
@@ -99,8 +100,11 @@ def get_collection(request: Request, chosen: Chosen, session: DatabaseSession) -
 @router.api_route("/collections/{name}/items", methods=_READ)
 def get_items(request: Request, chosen: Chosen, session: DatabaseSession) -> Response:
     """Answer with a page of features."""
-    shown = negotiate(request.query_params, request.headers.get("accept"))
-    query = ItemsQuery.parse(chosen, request.query_params, limits=_limits(request))
+    given = request.query_params
+    shown = negotiate(given, request.headers.get("accept"))
+    if shown == "html":  # a form sends its empty fields along
+        given = QueryParams([(name, value) for name, value in given.multi_items() if value])
+    query = ItemsQuery.parse(chosen, given, limits=_limits(request))
     found = list_features(session, collection=chosen, query=query)
     time_stamp = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     site = Site.of(request)
@@ -114,7 +118,8 @@ def get_items(request: Request, chosen: Chosen, session: DatabaseSession) -> Res
         title=chosen.title,
         collection=chosen,
         document=document,
-        given=request.query_params,
+        given=given,
+        filtered=bool(query.selection.filters or query.selection.boxes),
         sketch=sketch(document["features"], label=f"Sketch of the {chosen.name} shown"),
     )
 

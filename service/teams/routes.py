@@ -37,7 +37,7 @@ router = APIRouter(tags=["Grids and teams"])
 PostId = Annotated[int, Path(ge=1, lt=2**63)]
 
 
-@router.get("/locate")
+@router.get("/locate", summary="Where a place belongs")
 def locate(where: Annotated[LocateParameters, Query()], session: DatabaseSession) -> Location:
     """Tell the grid, the divisions and the team that a place belongs to."""
     found = grids.find_covering(session, lon=where.lon, lat=where.lat, at=where.at)
@@ -59,7 +59,12 @@ def locate(where: Annotated[LocateParameters, Query()], session: DatabaseSession
     )
 
 
-@router.get("/grids/{code}", dependencies=[NO_PARAMETERS], responses=describe(404))
+@router.get(
+    "/grids/{code}",
+    summary="A grid with its team",
+    dependencies=[NO_PARAMETERS],
+    responses=describe(404),
+)
 def get_grid(code: str, session: DatabaseSession) -> GridTeam:
     """Tell the load, the team and the vacancies of a grid in force."""
     grid = grids.get_in_force(session, code=code)
@@ -85,7 +90,7 @@ def get_grid(code: str, session: DatabaseSession) -> GridTeam:
     )
 
 
-@router.get("/nearest")
+@router.get("/nearest", summary="Members near a place")
 def list_nearest(
     near: Annotated[NearParameters, Query()], session: DatabaseSession
 ) -> list[NearMember]:
@@ -98,6 +103,7 @@ def list_nearest(
 
 @router.post(
     "/grids/{code}/posts",
+    summary="Post a member",
     status_code=201,
     dependencies=[NO_PARAMETERS, WRITER],
     responses=describe(401, 403, 404, 409),
@@ -116,6 +122,7 @@ def add_post(
 
 @router.delete(
     "/posts/{post_id}",
+    summary="End a post",
     status_code=204,
     dependencies=[NO_PARAMETERS, WRITER],
     responses=describe(401, 403, 404),

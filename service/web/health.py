@@ -24,7 +24,7 @@ class Health(BaseModel):
     postgis: str
 
 
-@router.get("/health", dependencies=[NO_PARAMETERS])
+@router.get("/health", summary="Whether the service is up", dependencies=[NO_PARAMETERS])
 def get_health(session: DatabaseSession) -> Health:
     """Tell whether the service and its database are up; 503 if the database does not answer."""
     release = session.scalar(text("SELECT postgis_lib_version()"))
