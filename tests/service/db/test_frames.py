@@ -20,21 +20,9 @@ from service.errors import Conflict, Refused
 from service.households.models import Household
 
 #: What breaks CSV: quotes, commas, ends of line, blanks, and text that looks like something else.
-AWKWARD = [
-    'a "b", c',
-    "",
-    " ",
-    "NULL",
-    "\\N",
-    "t",
-    "00123",
-    "1e5",
-    "x\ny",
-    "x\r\ny",
-    "\t",
-    "网格",
-    "😀",
-]
+AWKWARD = ['a "b", c', "", " ", "NULL", "\\N", "t", "00123", "1e5", "x\ny", "x\r\ny", "\t"]
+AWKWARD += ["网格", "😀"]
+TEXTS = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=8)
 
 
 @pytest.fixture
@@ -83,10 +71,9 @@ def test_every_type_survives_the_round_trip(stage: Session) -> None:
             found[column].astype(float), given_frame[column].astype(float)
         )
     assert found["flag"].tolist() == given_frame["flag"].tolist()
-    for column in ("words",):
-        missing = given_frame[column].isna()
-        assert found[column].isna().tolist() == missing.tolist()
-        assert found[column][~missing].tolist() == given_frame[column][~missing].tolist()
+    missing = given_frame["words"].isna()
+    assert found["words"].isna().tolist() == missing.tolist()
+    assert found["words"][~missing].tolist() == given_frame["words"][~missing].tolist()
     assert found["roles"].tolist() == given_frame["roles"].tolist()
     assert found["document"].tolist() == given_frame["document"].tolist()
     assert found["at"].tolist() == given_frame["at"].tolist()
@@ -97,21 +84,7 @@ def test_every_type_survives_the_round_trip(stage: Session) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    rows=st.lists(
-        st.tuples(
-            st.one_of(
-                st.none(),
-                st.text(
-                    alphabet=st.characters(
-                        exclude_characters="\x00\ud800", exclude_categories=["Cs"]
-                    ),
-                    max_size=8,
-                ),
-            ),
-            st.one_of(st.none(), st.integers(-(2**31), 2**31 - 1)),
-        ),
-        max_size=6,
-    )
+    st.lists(st.tuples(st.none() | TEXTS, st.none() | st.integers(-(2**31), 2**31 - 1)), max_size=6)
 )
 def test_csv_as_postgresql_writes_it_is_read_back(
     rows: list[tuple[str | None, int | None]],
@@ -132,7 +105,7 @@ def test_csv_as_postgresql_writes_it_is_read_back(
 
 
 def test_a_single_column_of_nulls_keeps_its_rows(session: Session) -> None:
-    query = text("SELECT NULL::text AS a FROM generate_series(1, 3)".replace("::", "\\:\\:"))
+    query = text("SELECT CAST(NULL AS text) AS a FROM generate_series(1, 3)")
     assert len(read_table(session, query)) == 3
 
 
@@ -199,13 +172,8 @@ def test_a_reader_may_stop_half_way(stage: Session) -> None:
 
 def test_values_are_bound_whatever_they_hold(session: Session) -> None:
     awkward = "'; DROP TABLE household; -- %s %(x)s :x"
-    found = read_table(
-        session,
-        text(
-            "SELECT CAST(:a AS text) AS a, 'it''s 100 %' AS b WHERE 'x' = ANY(CAST(:c AS text[]))"
-        ),
-        {"a": awkward, "c": ["x", "y"]},
-    )
+    query = "SELECT CAST(:a AS text) AS a, 'it''s 100 %' AS b WHERE 'x' = ANY(CAST(:c AS text[]))"
+    found = read_table(session, text(query), {"a": awkward, "c": ["x", "y"]})
     assert found["a"].tolist() == [awkward]
     assert found["b"].tolist() == ["it's 100 %"]
 
