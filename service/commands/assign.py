@@ -26,10 +26,10 @@ def assign(
     json: Json = False,
 ) -> None:
     """Put every household into one grid, or into the exceptions with the reason."""
-    from service.flows import assign as flow
+    from service.flows.assign import assign as place
 
     with progress_bar() as progress, open_session() as session:
-        report = flow.assign(
+        report = place(
             session,
             dataset=dataset,
             communities=community,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from geodata.errors import InputError, UnreadableFile
 from service.commands.console import print_json, print_table, say
 from service.commands.options import Json
 from service.commands.sessions import open_session
@@ -23,6 +24,9 @@ def check(
     ] = None,
     plan: Annotated[int | None, typer.Option(metavar="ID", help="A plan instead.")] = None,
     layer: Annotated[str | None, typer.Option(help="Layer of a file that holds several.")] = None,
+    code: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column of a file that names the polygons.")
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with status 1 where there are faults.")
     ] = False,
@@ -31,15 +35,24 @@ def check(
     """Report gaps, overlaps, invalid rings and strays of a coverage, each with its place."""
     if (file is None) == (plan is None):
         raise typer.BadParameter("name a FILE or give --plan ID", param_hint="FILE")
-    faults = _faults_of_file(file, layer) if file is not None else _faults_of_plan(plan or 0)
+    faults = _faults_of_file(file, layer, code) if file is not None else _faults_of_plan(plan or 0)
     rows = [_row(fault) for fault in faults.itertuples()]
     if json:
         print_json({"faults": rows, "counts": _counts(rows)})
     elif rows:
         print_table(
             f"{len(rows):,} faults",
-            ("kind", "codes", "area m2", "lon", "lat"),
-            ((row["kind"], ", ".join(row["codes"]), row["area_m2"], *row["at"]) for row in rows),
+            ("kind", "codes", "area m2", "lon", "lat", "detail"),
+            (
+                (
+                    row["kind"],
+                    ", ".join(row["codes"]),
+                    row["area_m2"],
+                    *map(str, row["at"]),
+                    row["detail"],
+                )
+                for row in rows
+            ),
         )
     else:
         say("no fault")
@@ -47,11 +60,22 @@ def check(
         raise typer.Exit(1)
 
 
-def _faults_of_file(file: Path, layer: str | None) -> gpd.GeoDataFrame:
-    from geodata.coverage import check as check_coverage
-    from geodata.read import read_polygons
+def _faults_of_file(file: Path, layer: str | None, code: str | None) -> gpd.GeoDataFrame:
+    import geopandas as gpd
 
-    return check_coverage(read_polygons(file, layer=layer))
+    from geodata.coverage import check as find_faults
+    from geodata.manifest import BarrierSource
+    from geodata.read import whole
+
+    if not file.exists():
+        raise UnreadableFile("there is no such file", file=file)
+    batch = whole(BarrierSource(table="check", file=file, layer=layer))
+    polygons = gpd.GeoDataFrame(batch.table.to_pandas(), geometry=batch.geometry, crs=batch.crs)
+    if code is not None:
+        if code not in polygons.columns:
+            raise InputError("there is no such column", file=file, field=code)
+        polygons = polygons.assign(grid_code=polygons[code])
+    return find_faults(polygons)
 
 
 def _faults_of_plan(plan_id: int) -> gpd.GeoDataFrame:
@@ -67,6 +91,7 @@ def _row(fault: Any) -> dict[str, Any]:
         "kind": fault.kind,
         "codes": [str(code) for code in fault.codes],
         "area_m2": float(fault.area_m2),
+        "detail": fault.detail,
         "at": [round(place.x, 7), round(place.y, 7)] if place is not None else [None, None],
     }
 

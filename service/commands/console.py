@@ -1,4 +1,4 @@
-"""What the commands print: tables on stdout, progress and messages on stderr, or one JSON object."""
+"""What commands print: tables on stdout, progress and messages on stderr, or one JSON object."""
 
 from __future__ import annotations
 

@@ -31,10 +31,10 @@ def delineate(
     json: Json = False,
 ) -> None:
     """Draw up a plan of grids, validate it and make it the active one."""
-    from service.flows import delineate as flow
+    from service.flows.delineate import delineate as draw_up
 
     with progress_bar() as progress, open_session() as session:
-        report = flow.delineate(
+        report = draw_up(
             session,
             dataset=dataset,
             communities=community,

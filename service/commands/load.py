@@ -27,10 +27,10 @@ def load(
     json: Json = False,
 ) -> None:
     """Load the files of a data set; bad rows are rejected with their reason."""
-    from service.flows import load as flow
+    from service.flows.load import load_dataset
 
     with progress_bar() as progress:
-        report = flow.load_dataset(
+        report = load_dataset(
             open_session, manifest, rejects=rejects, prune=prune, progress=progress
         ).as_dict()
     if json:

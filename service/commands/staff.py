@@ -23,10 +23,10 @@ def staff(
     json: Json = False,
 ) -> None:
     """Give every grid its team by the shortest distances, and name the vacancies."""
-    from service.flows import staff as flow
+    from service.flows.staff import staff as fill_posts
 
     with progress_bar() as progress, open_session() as session:
-        report = flow.staff(
+        report = fill_posts(
             session,
             dataset=dataset,
             communities=community,

@@ -1,4 +1,4 @@
-"""Files of a data set into PostGIS: checked, staged, and merged by reference, a transaction each."""
+"""Files of a data set into PostGIS: checked, staged, merged by reference; a transaction each."""
 
 from __future__ import annotations
 

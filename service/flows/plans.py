@@ -9,7 +9,6 @@ from datetime import date
 from typing import Any
 
 import geopandas as gpd
-import pandas as pd
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
@@ -123,17 +122,8 @@ def faults(session: Session, *, plan_id: int) -> gpd.GeoDataFrame:
         There is no such plan.
     """
     _find(session, plan_id)
-    grids = plan_grids(session, plan_id=plan_id)
     communities = read_frame(session, _SQL["plan_communities"], {"plan_id": plan_id})
-    found = [
-        check(
-            grids[grids["community_code"] == code].rename(columns={"grid_code": "code"}),
-            communities[communities["code"] == code],
-        )
-        for code in communities["code"]
-    ]
-    kept = [each for each in found if len(each)]
-    return pd.concat(kept, ignore_index=True) if kept else found[0]
+    return check(plan_grids(session, plan_id=plan_id), communities)
 
 
 def validate(session: Session, *, plan_id: int) -> Verdict:

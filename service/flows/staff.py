@@ -118,7 +118,7 @@ def _staff_area(session: Session, area: Area, max_distance_m: float | None) -> S
             f"no plan of the data set '{area.dataset}' is active: run 'gridward delineate' first"
         )
     members = read_frame(session, _SQL["members"], values)
-    team = dict(session.execute(_SQL["requirement"], values).tuples().all())
+    team: dict[str, int] = dict(session.execute(_SQL["requirement"], values).tuples().all())
     posts = read_table(session, _SQL["current_posts"], values)
     held = posts[posts["inside"] & posts["fixed"]].reset_index(drop=True)
     elsewhere = Counter(posts.loc[~posts["inside"], "member_id"])

@@ -1,0 +1,100 @@
+"""``gridward map`` and ``gridward export``: what there is, as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from geodata.errors import InputError
+from service.commands.console import print_json, say
+from service.commands.options import Dataset, Json, Output
+from service.commands.sessions import open_session
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+__all__ = ["coverage_map", "export", "save_collection", "save_coverage_map"]
+
+
+def coverage_map(
+    out: Output = Path("coverage.html"),
+    dataset: Dataset = None,
+    addresses: Annotated[
+        bool, typer.Option(help="Put the addresses of households into the page.")
+    ] = True,
+    json: Json = False,
+) -> None:
+    """Draw the coverage map as one HTML file that needs no network."""
+    with open_session() as session:
+        path = save_coverage_map(session, out, dataset=dataset, addresses=addresses)
+    if json:
+        print_json({"map": str(path)})
+    else:
+        say(f"{path} written")
+
+
+def export(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="grids, households, assignments, members, posts, vacancies, coverage, divisions "
+            "or facilities.",
+        ),
+    ],
+    out: Output,
+    dataset: Dataset = None,
+    json: Json = False,
+) -> None:
+    """Write a collection to a file: .geojson, .geojsonl, .csv, .gpkg, .parquet or .fgb."""
+    with open_session() as session:
+        path = save_collection(session, name, out, dataset=dataset)
+    if json:
+        print_json({name: str(path)})
+    else:
+        say(f"{path} written")
+
+
+def save_collection(session: Session, name: str, path: Path, *, dataset: str | None = None) -> Path:
+    """Write a published collection, or the part of one data set, to a file.
+
+    Raises
+    ------
+    NotFound
+        There is no such collection.
+    InputError
+        The suffix names no format.
+    UnavailableError
+        The file cannot be written.
+    """
+    from service.catalogue.published import find_collection
+    from service.catalogue.selection import Selection
+    from service.exports.save import save
+
+    collection = find_collection(name)
+    selection = Selection(filters={} if dataset is None else {"dataset": dataset})
+    return save(session, collection, selection, path)
+
+
+def save_coverage_map(
+    session: Session, path: Path, *, dataset: str | None = None, addresses: bool = True
+) -> Path:
+    """Draw the grids in force with their teams as one HTML file.
+
+    Raises
+    ------
+    InputError
+        The name does not end in .html.
+    PlanError
+        No plan is active.
+    """
+    from geodata.draw import coverage_map as draw
+    from geodata.draw import save_map
+    from service.maps.frames import map_frames
+
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"a map is written as .html, not as '{path.suffix}'", file=path)
+    frames = map_frames(session, dataset=dataset)
+    return save_map(draw(**frames, addresses=addresses), path)

@@ -1,0 +1,93 @@
+"""``gridward run``: the whole way, from files to the map."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated, Any, Final
+
+import typer
+
+from service.commands.assign import show_assign
+from service.commands.console import print_json, print_table, progress_bar
+from service.commands.delineate import show_delineate
+from service.commands.export import save_collection, save_coverage_map
+from service.commands.load import Prune, show_load
+from service.commands.options import Json, Manifest, Workers
+from service.commands.sessions import open_database
+from service.commands.staff import show_staff
+
+__all__ = ["run"]
+
+#: name -> file, in the order of writing
+_OUTPUTS: Final = {
+    "grids": "grids.geojson",
+    "households": "households.geojson",
+    "assignments": "assignments.csv",
+    "members": "members.geojson",
+    "posts": "posts.csv",
+    "vacancies": "vacancies.csv",
+    "coverage": "coverage.csv",
+    "divisions": "divisions.geojson",
+}
+
+
+def run(
+    manifest: Manifest,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder of the results.")] = Path(
+        "out"
+    ),
+    prune: Prune = False,
+    seed: Annotated[int, typer.Option(help="Seed of the search for grids.")] = 0,
+    workers: Workers = None,
+    json: Json = False,
+) -> None:
+    """Load, delineate, assign and staff a data set; write the map and the tables."""
+    report: dict[str, Any] = {}
+    with progress_bar() as progress, open_database() as database:
+        # here, and not above: --help needs none of it
+        from service.flows.assign import assign
+        from service.flows.delineate import delineate
+        from service.flows.load import load_dataset
+        from service.flows.staff import staff
+
+        loaded = load_dataset(
+            database.session,
+            manifest,
+            rejects=out / "rejects.csv",
+            prune=prune,
+            progress=progress,
+        )
+        report["load"] = loaded.as_dict()
+        name = loaded.dataset
+        with database.session() as session:
+            report["delineate"] = delineate(
+                session, dataset=name, seed=seed, workers=workers, progress=progress
+            ).as_dict()
+        with database.session() as session:
+            report["assign"] = assign(session, dataset=name, progress=progress).as_dict()
+        with database.session() as session:
+            report["staff"] = staff(session, dataset=name, progress=progress).as_dict()
+        began = perf_counter()
+        report["outputs"] = {}
+        total = len(_OUTPUTS) + 1
+        with database.session() as session:
+            for done, (each, file) in enumerate(_OUTPUTS.items()):
+                progress("write", done, total)
+                path = save_collection(session, each, out / file, dataset=name)
+                report["outputs"][each] = str(path)
+            progress("write", total - 1, total)
+            page = save_coverage_map(session, out / "coverage.html", dataset=name)
+        report["outputs"] |= {"map": str(page), "rejects": report["load"]["rejects"]}
+    if json:
+        print_json(report)
+        return
+    show_load(report["load"])
+    show_delineate(report["delineate"])
+    show_assign(report["assign"])
+    show_staff(report["staff"])
+    print_table(
+        f"Written in {perf_counter() - began:.1f} s",
+        ("what", "file"),
+        report["outputs"].items(),
+    )
