@@ -39,7 +39,7 @@
 
   class CoverageMap {
     constructor(map, meta, source) {
-      Object.assign(this, { map, meta, source });
+      Object.assign(this, { map, meta, source, silent: new Map() });
       this.narrow = window.innerWidth <= 640;
       this.colours = Gridward.roleColours(meta.roles ?? []);
       this.openPopup = this.openPopup.bind(this);
@@ -69,14 +69,12 @@
     /** The same question, with a line in the heading while the source does not answer. */
     asked(question) {
       return async (view) => {
-        try {
-          const answer = await question(view);
-          this.heading.say("");
-          return answer;
-        } catch (error) {
-          this.heading.say(`The service did not answer (${error.message}).`);
-          return Object.assign([], { failed: true });
-        }
+        const answer = await question(view).catch((error) => Object.assign([], { failed: error.message }));
+        this.silent.delete(question);
+        if (answer.failed) this.silent.set(question, answer.failed);
+        const [reason] = this.silent.values();
+        this.heading.say(reason ? `The service did not answer (${reason}).` : "");
+        return answer;
       };
     }
 
