@@ -309,14 +309,14 @@ def _assemble(
 
 def _report(result: Solved) -> dict[str, Any]:
     ordinary = np.array([flag is None for flag in result.flag])
-    loads = result.households.astype(float)
-    share = loads.sum() / len(loads)
-    deviation = np.abs(loads[ordinary] - share) / share if ordinary.any() else np.array([np.nan])
+    loads = result.households[ordinary].astype(float)
+    # a tower that is a grid of its own does not raise the share of the others
+    deviation = np.abs(loads / loads.mean() - 1.0) if ordinary.any() else np.array([np.nan])
     flags = [flag for flag in result.flag if flag is not None]
     return {
         "community_code": result.code,
-        "grids": len(loads),
-        "households": int(loads.sum()),
+        "grids": len(result.grids),
+        "households": int(result.households.sum()),
         "deviation_mean": float(deviation.mean()),
         "deviation_p95": float(np.quantile(deviation, 0.95)),
         "deviation_max": float(deviation.max()),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from geodata.delineate.task import Limits
 
@@ -52,25 +53,16 @@ def bisection_centres(
     return np.array(centres)
 
 
-@njit(cache=True)
-def _nearest_centres(xy, centres, m):  # type: ignore[no-untyped-def]
-    n, k = len(xy), len(centres)
-    near = np.empty((n, m), np.int64)
-    d2 = np.empty((n, m))
-    row = np.empty(k)
-    for i in range(n):
-        for c in range(k):
-            dx, dy = xy[i, 0] - centres[c, 0], xy[i, 1] - centres[c, 1]
-            row[c] = dx * dx + dy * dy
-        order = np.argsort(row)
-        for j in range(m):
-            near[i, j] = order[j]
-            d2[i, j] = row[order[j]]
-    return near, d2
+def _nearest_centres(
+    xy: NDArray[np.float64], centres: NDArray[np.float64], count: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The nearest centres of each point and the squares of their distances: (n, count) each."""
+    distance, near = cKDTree(centres).query(xy, k=count)
+    return near.astype(np.int64), distance**2
 
 
 @njit(cache=True)
-def _sweep_duals(near, d2, load, share, duals, sweeps):  # type: ignore[no-untyped-def]
+def _sweep_duals(near, d2, load, share, duals, sweeps, still):  # type: ignore[no-untyped-def]
     n, m = near.shape
     k = len(duals)
     count = np.zeros(k + 1, np.int64)
@@ -119,7 +111,7 @@ def _sweep_duals(near, d2, load, share, duals, sweeps):  # type: ignore[no-untyp
             if np.isfinite(dual):
                 moved = max(moved, abs(dual - duals[c]))
                 duals[c] = dual
-        if moved < 1e-3:
+        if moved < still:
             break
 
 
@@ -167,13 +159,17 @@ def balanced_labels(
         return np.zeros(len(xy), dtype=np.int64), centres, np.zeros(1)
     xy, load = np.ascontiguousarray(xy, float), np.ascontiguousarray(load, float)
     duals = np.zeros(k)
+    extent = np.ptp(xy, axis=0)
+    still = 1e-5 * float(extent @ extent) / k
     weight = load + 1e-6 * max(float(load.mean()), 1e-9)
     labels = np.zeros(len(xy), dtype=np.int64)
     for step in range(rounds):
         near, d2 = _nearest_centres(xy, centres, min(k, _CANDIDATES))
-        _sweep_duals(near, d2, load, share, duals, sweeps)
+        last = step == rounds - 1
+        # the duals of one round are nearly those of the next
+        _sweep_duals(near, d2, load, share, duals, sweeps if last else 3, still)
         labels = _power_labels(near, d2, duals)
-        if step == rounds - 1:
+        if last:
             break
         mass = np.bincount(labels, weight, k)
         filled = mass > 0
@@ -221,9 +217,11 @@ def balanced_cells(
         return xy.mean(axis=0, keepdims=True), np.zeros(1)
     xy, load = np.ascontiguousarray(xy, float), np.ascontiguousarray(load, float)
     share = load.sum() / k
-    steps = int(min(2000, max(50, _CLIMB_WORK // (len(xy) * k))))
+    steps = int(min(2000, _CLIMB_WORK // (len(xy) * k)))
+    # many small buildings balance from any start
+    starts = _TURNS if steps >= 100 else 1
     best: tuple[float, NDArray[np.float64], NDArray[np.float64]] | None = None
-    for start in range(_TURNS):
+    for start in range(starts):
         first = bisection_centres(xy, load, k, turn=np.pi * start / _TURNS)
         _, centres, duals = balanced_labels(xy, load, first, np.full(k, share))
         centres, duals, score = _climb(
