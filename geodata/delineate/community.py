@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -218,28 +219,28 @@ def _flags(
     flag = np.full(len(loads), None, dtype=object)
     reason = np.full(len(loads), None, dtype=object)
     heaviest = int(items.load.max()) if len(items.load) else 0
+    span = f"{limits.minimum:g} to {limits.maximum:g}"
+    fewest, most = math.ceil(total / limits.maximum), math.floor(total / limits.minimum)
+    if heaviest > limits.maximum:
+        cause = f"one building holds {heaviest} households, more than {limits.maximum:g}"
+    elif fewest > most:
+        cause = f"{total} households make no whole number of grids of {span}"
+    else:
+        cause = f"buildings of up to {heaviest} households leave no cut into grids of {span}"
     for i, load in enumerate(loads.tolist()):
         if total == 0:
             flag[i], reason[i] = "empty", "the community holds no household"
-        elif load > limits.maximum:
-            flag[i] = "oversize"
-            reason[i] = (
-                f"one building holds {heaviest} households, more than {limits.maximum:g}"
-                if heaviest > limits.maximum
-                else f"{total} households make no whole number of grids of "
-                f"{limits.minimum:g} to {limits.maximum:g}"
-            )
-        elif load < limits.minimum:
+        elif total < limits.minimum:
             flag[i] = "undersize"
-            reason[i] = (
-                f"the community holds {total} households, fewer than {limits.minimum:g}"
-                if total < limits.minimum
-                else f"{total} households, or what large buildings leave of them, make no whole "
-                f"number of grids of {limits.minimum:g} to {limits.maximum:g}"
-            )
-        elif parts[i] > len(shapely.get_parts(task.area)) or (parts[i] > 1 and len(loads) > 1):
-            flag[i] = "multipart"
-            reason[i] = "a part of the community holds too few households for a grid of its own"
+            reason[i] = f"the community holds {total} households, fewer than {limits.minimum:g}"
+        elif not limits.minimum <= load <= limits.maximum:
+            flag[i] = "oversize" if load > limits.maximum else "undersize"
+            reason[i] = cause
         elif parts[i] > 1:
-            flag[i], reason[i] = "multipart", "the community itself consists of several parts"
+            flag[i] = "multipart"
+            reason[i] = (
+                "a part of the community holds too few households for a grid of its own"
+                if len(loads) > 1
+                else "the community itself consists of several parts"
+            )
     return flag, reason

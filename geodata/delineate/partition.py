@@ -49,7 +49,7 @@ class Effort:
     stages: int = 10
     directions: int = 16
     starts: int = 6
-    polish: int = 1000
+    polish: int = 400
     polish_tolerance: float = 0.01
 
 
