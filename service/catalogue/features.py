@@ -56,7 +56,7 @@ def selected(collection: Collection, selection: Selection) -> list[ColumnElement
     for name, value in selection.filters.items():
         column = collection.column(name)
         if collection.filters[name].type == "strings":
-            conditions.append(column.op("@>")(cast(array([value]), column.type)))
+            conditions.append(column.bool_op("@>")(cast(array([value]), column.type)))
         else:
             conditions.append(column == value)
     return conditions

@@ -65,7 +65,7 @@ def nearest(
     metres = distance_m(geometry, place).label("distance_m")
     return (
         rows.add_columns(metres)
-        .where(geometry.op("&&")(func.ST_Expand(place, east_west, north_south)))
+        .where(geometry.bool_op("&&")(func.ST_Expand(place, east_west, north_south)))
         .order_by(metres)
         .limit(limit)
     )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 from fastapi import APIRouter, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.background import BackgroundTask
+from starlette.responses import FileResponse, Response, StreamingResponse
 
 from service.catalogue.collection import Collection
 from service.catalogue.formats import FORMATS
@@ -13,6 +16,7 @@ from service.catalogue.published import find_collection
 from service.catalogue.selection import Selection
 from service.db.engine import Database
 from service.errors import NotFound
+from service.exports.files import write_file
 from service.exports.stream import STREAMS, Stream
 from service.web.problems import describe
 
@@ -35,13 +39,24 @@ def get_export(collection: str, suffix: str, request: Request) -> Response:
     ``bbox``, ``datetime`` and the filters of the collection select from it.
     """
     chosen = find_collection(collection)
-    if suffix not in STREAMS:
+    if suffix not in FORMATS:
         raise NotFound(f"There is no format '{suffix}'; there are: {', '.join(FORMATS)}.")
     selection = Selection.parse(chosen, request.query_params, known=())
     database: Database = request.app.state.database
     headers = {"Content-Disposition": f'attachment; filename="{chosen.name}.{suffix}"'}
-    chunks = _opened(database, chosen, selection, STREAMS[suffix])
-    return StreamingResponse(chunks, media_type=FORMATS[suffix], headers=headers)
+    if suffix in STREAMS:
+        chunks = _opened(database, chosen, selection, STREAMS[suffix])
+        return StreamingResponse(chunks, media_type=FORMATS[suffix], headers=headers)
+    folder = tempfile.TemporaryDirectory(prefix="gridward-export-")
+    path = Path(folder.name) / f"{chosen.name}.{suffix}"
+    try:
+        with database.session() as session:
+            write_file(session, chosen, selection, path)
+    except BaseException:
+        folder.cleanup()
+        raise
+    cleanup = BackgroundTask(folder.cleanup)
+    return FileResponse(path, media_type=FORMATS[suffix], headers=headers, background=cleanup)
 
 
 def _opened(

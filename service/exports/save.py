@@ -13,6 +13,7 @@ from geodata.errors import InputError, UnavailableError
 from service.catalogue.collection import Collection
 from service.catalogue.formats import FORMATS
 from service.catalogue.selection import Selection
+from service.exports.files import write_file
 from service.exports.stream import STREAMS
 
 __all__ = ["save"]
@@ -32,9 +33,12 @@ def save(session: Session, collection: Collection, selection: Selection, path: P
         The file cannot be written.
     """
     suffix = path.suffix.lower().removeprefix(".")
-    if suffix not in STREAMS:
+    if suffix not in FORMATS:
         known = ", ".join(f".{name}" for name in FORMATS)
         raise InputError(f"'{path.suffix}' names no format; there are: {known}", file=path)
+    if suffix not in STREAMS:
+        write_file(session, collection, selection, path)
+        return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _write(path, STREAMS[suffix](session, collection, selection))

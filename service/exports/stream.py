@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from psycopg import sql
-from sqlalchemy import ColumnElement, Select, Text, cast, func, select
+from sqlalchemy import ColumnElement, Select, Text, case, cast, func, select
 from sqlalchemy.orm import Session
 
 from service.catalogue.collection import Collection, Property
@@ -22,6 +22,10 @@ _BYTE_ORDER_MARK: Final = "\ufeff".encode()
 # JSON escapes control characters, so with these as quote and delimiter COPY leaves it as it is.
 _JSON_OPTIONS: Final = sql.SQL("(FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02', ENCODING 'UTF8')")
 _CSV_OPTIONS: Final = sql.SQL("(FORMAT csv, HEADER, ENCODING 'UTF8')")
+
+# what a spreadsheet takes for a formula, and what is just a number
+_FORMULA: Final = r"^[=+\-@\t\r]"
+_NUMBER: Final = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 
 Stream = Callable[[Session, Collection, Selection], Iterator[bytes]]
 
@@ -84,7 +88,13 @@ def _as_text(each: Property, column: ColumnElement[Any]) -> ColumnElement[Any]:
         return func.array_to_string(column, ";")
     if each.type == "date-time":  # as in JSON: 2026-01-31T08:00:00+00:00
         return func.trim(cast(func.to_json(column), Text), '"')
-    return cast(column, Text)
+    return _guarded(column) if each.type == "string" else cast(column, Text)
+
+
+def _guarded(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Put an apostrophe before text that a spreadsheet would run, as :mod:`geodata.write` does."""
+    runs = column.regexp_match(_FORMULA) & ~column.regexp_match(_NUMBER)
+    return case((runs, func.concat("'", column)), else_=column)
 
 
 def _copy_out(session: Session, statement: Select[Any], options: sql.SQL) -> Iterator[bytes]:

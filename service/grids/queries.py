@@ -42,7 +42,7 @@ def in_force(at: date | None = None) -> FromClause:
             & (CommunityPlan.community_code == Grid.community_code),
         )
         .join(Division, Division.code == Grid.community_code)
-        .where(CommunityPlan.active.op("@>")(at))
+        .where(CommunityPlan.active.bool_op("@>")(at))
         .subquery("grid_in_force")
     )
 
@@ -83,7 +83,7 @@ def find_covering(
     relation = func.ST_Relate(grids.c.geometry, place)
     touching = (
         select(grids, relation.label("relation"))
-        .where(grids.c.geometry.op("&&")(place))
+        .where(grids.c.geometry.bool_op("&&")(place))
         .subquery("touching")
     )
     found = touching.c

@@ -85,7 +85,7 @@ def list_nearest_members(
         func.ST_Y(Member.geometry).label("lat"),
     ).where(Member.geometry.is_not(None))
     if role is not None:
-        rows = rows.where(Member.roles.op("@>")(cast(array([role]), Member.roles.type)))
+        rows = rows.where(Member.roles.bool_op("@>")(cast(array([role]), Member.roles.type)))
     ordered = nearest(rows, Member.geometry, point(lon, lat), limit=limit)
     return session.execute(ordered.order_by(Member.id)).all()
 

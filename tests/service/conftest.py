@@ -128,7 +128,6 @@ def _add_people(session: Session) -> None:
     session.add_all(
         [
             Member(
-                id=1,
                 dataset_id=1,
                 reference="M1",
                 name=f"Ann {SCRIPT}",
@@ -136,14 +135,13 @@ def _add_people(session: Session) -> None:
                 geometry=_point(0.004, 0.004),
             ),
             Member(
-                id=2,
                 dataset_id=1,
                 reference="M2",
                 name="博",
                 roles=["police"],
                 geometry=_point(0.012, 0.004),
             ),
-            Member(id=3, dataset_id=1, reference="M3", name=None, roles=["doctor"]),
+            Member(dataset_id=1, reference="M3", name=None, roles=["doctor"]),
             TeamRequirement(dataset_id=1, role="leader", posts=1),
             TeamRequirement(dataset_id=1, role="police", posts=1),
             VacancyReason(grid_id=2, role="leader", reason="no leader is near"),
