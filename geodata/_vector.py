@@ -161,7 +161,7 @@ class ParquetReader:
         except (pa.ArrowException, OSError) as error:
             raise UnreadableFile(f"this is no Parquet: {error}", file=source.file) from None
         schema = self._file.schema_arrow
-        self._geometry, self._kind, self.crs = self._geo(schema.metadata or {})
+        self._geometry, self._kind, self.crs = self._geo(self._file.metadata.metadata or {})
         self.has_geometry = self._geometry is not None
         self.columns = [name for name in schema.names if name not in (self._geometry, "bbox")]
         self.size = self._file.metadata.num_rows

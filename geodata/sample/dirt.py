@@ -87,8 +87,8 @@ def _as_text(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _beyond(outline: shapely.Geometry, rng: np.random.Generator, count: int) -> NDArray[np.float64]:
-    """Points about `OUTSIDE_M` east or west of the outline's easternmost and westernmost point."""
-    minx, miny, maxx, maxy = outline.bounds
+    """Points `OUTSIDE_M` west of the outline: the patch with bad rows is the westernmost."""
+    minx, miny, _, maxy = outline.bounds
     off = OUTSIDE_M / (111_320.0 * np.cos(np.radians(miny)))
-    lon = np.where(np.arange(count) % 2 == 0, minx - off, maxx + off)
-    return np.round(np.stack([lon, rng.uniform(miny, maxy, count)], axis=1), 7)
+    lon, lat = np.full(count, minx - off), rng.uniform(miny, maxy, count)
+    return np.round(np.stack([lon, lat], axis=1), 7)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from geodata import sample
 from geodata.errors import InputError
+from geodata.frames import read_frames
 from geodata.manifest import read_manifest
 from geodata.sample.dataset import HOUSEHOLDS
 from geodata.sample.dirt import DIRT
@@ -280,6 +281,19 @@ def test_a_province_streams_to_valid_geoparquet(province: tuple[Path, dict]) -> 
     good = good[good["community_code"].isin(outline.index)].drop_duplicates("household_id")
     own = outline.loc[good["community_code"]].to_numpy()
     assert shapely.covers(own, good.geometry.to_numpy()).all()
+
+
+def test_a_province_reads_back(province: tuple[Path, dict]) -> None:
+    _, report = province
+    frames = read_frames(read_manifest(report["paths"]["manifest"]))
+    loaded = {"outside": DIRT["outside"], "unknown_community": DIRT["unknown_community"]}
+    assert len(frames.households) == 40_000 + sum(loaded.values())
+    assert len(frames.rejects) == sum(report["dirty"].values()) - sum(loaded.values())
+    assert len(frames.barriers) == report["barriers"]
+    assert len(frames.members) == report["members"]
+    assert len(frames.facilities) == report["facilities"]
+    land = shapely.coverage_union_all(frames.communities.geometry.to_numpy())
+    assert (~frames.households.covered_by(land)).sum() == DIRT["outside"]
 
 
 def test_a_province_asks_for_small_grids(province: tuple[Path, dict]) -> None:
