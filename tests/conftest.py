@@ -7,7 +7,9 @@ pytest-xdist) and cloned for every test that asks for one.
 
 from __future__ import annotations
 
+import csv
 import itertools
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,3 +110,124 @@ def session(database: Database) -> Iterator[Session]:
     with Session(database.engine, expire_on_commit=False) as opened:
         yield opened
         opened.rollback()
+
+
+class Town:
+    """A small data set on disk: two square communities, 800 households, 16 members.
+
+    Change the rows and call :meth:`write` again; ``manifest`` is its dataset.toml.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest = folder / "dataset.toml"
+        self.name = "Smallton"
+        self.prefix = ""
+        self.extra = ""
+        self.west, self.south = 0.0, 50.0
+        self.communities = {
+            "101": "East & <b>West</b>",
+            "102": "河东社区",
+        }
+        self.households = [
+            {
+                "id": f"H{number:04d}",
+                "address": f"{number % 40 + 1} Elm Street",
+                "count": "1",
+                "community": f"10{1 + number // 400}",
+                "lon": f"{0.0203 * (number // 400) + 0.00025 + 0.0010 * (number % 20):.6f}",
+                "lat": f"{50.0002 + 0.0005 * (number // 20 % 20):.6f}",
+            }
+            for number in range(800)
+        ]
+        self.members = [
+            {
+                "id": f"M{number:02d}",
+                "name": f"Member {number}",
+                "roles": "leader" if number % 4 else "leader;police",
+                "lon": f"{0.0025 * number + 0.001:.6f}",
+                "lat": "50.005",
+            }
+            for number in range(16)
+        ]
+
+    def write(self) -> Path:
+        """Write every file; the manifest's path."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        features = [
+            {
+                "type": "Feature",
+                "properties": {"code": code, "name": name},
+                "geometry": {
+                    "type": "Polygon",
+                    "coordinates": [_square(self.west + 0.0203 * number, self.south)],
+                },
+            }
+            for number, (code, name) in enumerate(self.communities.items())
+        ]
+        collection = {"type": "FeatureCollection", "features": features}
+        (self.folder / "communities.geojson").write_text(json.dumps(collection), "utf-8")
+        self._table("households.csv", self.households)
+        self._table("members.csv", self.members)
+        self.manifest.write_text(self._manifest(), "utf-8")
+        return self.manifest
+
+    def _table(self, name: str, rows: list[dict[str, str]]) -> None:
+        with (self.folder / name).open("w", encoding="utf-8", newline="") as file:
+            table = csv.DictWriter(file, list(rows[0]))
+            table.writeheader()
+            table.writerows(rows)
+
+    def _manifest(self) -> str:
+        return f"""
+[dataset]
+name = "{self.name}"
+crs = "EPSG:4326"
+prefix = "{self.prefix}"
+
+[[divisions]]
+level = "community"
+file = "communities.geojson"
+code = "code"
+name = "name"
+
+[households]
+file = "households.csv"
+id = "id"
+address = "address"
+households = "count"
+community = "community"
+lon = "lon"
+lat = "lat"
+
+[members]
+file = "members.csv"
+id = "id"
+name = "name"
+roles = "roles"
+lon = "lon"
+lat = "lat"
+
+[grid]
+target = 100
+minimum = 75
+maximum = 125
+
+[team]
+leader = 1
+police = 1
+{self.extra}
+"""
+
+
+def _square(west: float, south: float) -> list[list[float]]:
+    east, north = west + 0.0203, south + 0.01
+    return [[west, south], [east, south], [east, north], [west, north], [west, south]]
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Town:
+    """A small data set, written to a folder of the test's own."""
+    made = Town(tmp_path / "town")
+    made.write()
+    return made

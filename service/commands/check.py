@@ -49,7 +49,6 @@ def check(
                     ", ".join(row["codes"]),
                     row["area_m2"],
                     *map(str, row["at"]),
-                    row["detail"],
                 )
                 for row in rows
             ),

@@ -20,7 +20,8 @@ ProgressCallback = Callable[[str, int, int | None], None]
 
 
 def _stdout() -> Console:
-    return Console(highlight=False)
+    # a file or a pipe has no width of its own; 80 columns would break codes and names
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 
 def _stderr() -> Console:

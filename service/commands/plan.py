@@ -28,7 +28,8 @@ def list_plans(json: Json = False) -> None:
     if json:
         print_json({"plans": rows})
     else:
-        print_table("Plans", rows[0] if rows else ("id",), (row.values() for row in rows))
+        columns = ("id", "name", "state", "effective_from", "communities", "grids")
+        print_table("Plans", columns, ([row[column] for column in columns] for row in rows))
 
 
 @app.command()

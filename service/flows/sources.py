@@ -148,7 +148,7 @@ def _load_divisions(load: _Load) -> _Tally:
     source = load.source
     if not isinstance(source, DivisionSource):
         raise TypeError(source)
-    known = dict(load.run("known_codes", level=source.level).tuples().all())
+    known = {row.code: row.level for row in load.run("known_codes", level=source.level)}
     prefix = load.manifest.prefix
     tally = _Tally()
     for checked in _checked(
@@ -349,6 +349,8 @@ def _open(
 
 
 def _close(load: _Load, name: str, label: str, tally: _Tally) -> FileReport:
+    if not tally.loaded and name != "barriers":  # of barriers the check says more
+        tally.warnings.append(f"{label}: none of its {tally.rows:,} rows could be loaded")
     load.run(
         "close_batch",
         rows=tally.rows,

@@ -118,7 +118,7 @@ def _staff_area(session: Session, area: Area, max_distance_m: float | None) -> S
             f"no plan of the data set '{area.dataset}' is active: run 'gridward delineate' first"
         )
     members = read_frame(session, _SQL["members"], values)
-    team: dict[str, int] = dict(session.execute(_SQL["requirement"], values).tuples().all())
+    team = {row.role: row.posts for row in session.execute(_SQL["requirement"], values)}
     posts = read_table(session, _SQL["current_posts"], values)
     held = posts[posts["inside"] & posts["fixed"]].reset_index(drop=True)
     elsewhere = Counter(posts.loc[~posts["inside"], "member_id"])
@@ -227,10 +227,10 @@ def _apply(
     opened = session.execute(_SQL["open_posts"], values).rowcount  # type: ignore[attr-defined]
     session.execute(_SQL["forget_reasons"], values)
     session.execute(_SQL["save_reasons"], values)
-    vacant = session.execute(_SQL["vacancies"], values).tuples().all()
+    vacant = {row.role: row.missing for row in session.execute(_SQL["vacancies"], values)}
     return StaffReport(
         posts=len(wanted),
-        vacancies=dict(vacant),
+        vacancies=vacant,
         required={role: posts * len(grids) for role, posts in team.items()},
         fixed=len(held),
         opened=opened,

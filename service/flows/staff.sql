@@ -99,7 +99,7 @@ FROM staged_vacancy
 JOIN grid ON grid.code = staged_vacancy.grid_code
 
 -- vacancies --
-SELECT vacancy.role, CAST(sum(vacancy.missing) AS integer)
+SELECT vacancy.role, CAST(sum(vacancy.missing) AS integer) AS missing
 FROM vacancy
 JOIN current_grid ON current_grid.id = vacancy.grid_id
 WHERE current_grid.dataset_id = :dataset_id

@@ -35,7 +35,7 @@ def map_frames(session: Session, *, dataset: str | None = None) -> dict[str, Any
         raise PlanError(f"no plan{where} is active: run 'gridward delineate' first")
     values = {"datasets": [each.id for each in found]}
     records = session.execute(_SQL["count_households"], values).scalar_one()
-    team: dict[str, int] = dict(session.execute(_SQL["team"], values).tuples().all())
+    team = {row.role: row.posts for row in session.execute(_SQL["team"], values)}
     posts = read_table(session, _SQL["posts"], values)
     frames: dict[str, Any] = {
         name: read_frame(session, _SQL[name], values)

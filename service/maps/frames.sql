@@ -67,7 +67,7 @@ WHERE current_grid.dataset_id = ANY (CAST(:datasets AS integer[]))
 ORDER BY vacancy.grid_code COLLATE "C", vacancy.role COLLATE "C"
 
 -- team --
-SELECT role, max(posts)
+SELECT role, max(posts) AS posts
 FROM team_requirement
 WHERE posts > 0 AND dataset_id = ANY (CAST(:datasets AS integer[]))
 GROUP BY role
