@@ -36,7 +36,8 @@ class Effort:
     directions : int
         Sweeps that a recombination tries.
     starts : int
-        Searches at the most, each from another seed, until every grid is within range.
+        Searches at the most, each from another seed, until every grid is within range and none
+        deviates more than ``enough``.
     polish : int
         Annealing steps a fine atom in the last adjustment.
     polish_tolerance : float
@@ -49,6 +50,7 @@ class Effort:
     stages: int = 10
     directions: int = 16
     starts: int = 6
+    enough: float = 0.1
     polish: int = 400
     polish_tolerance: float = 0.01
 
@@ -199,7 +201,8 @@ def _split(
             best = score, labels
         loads = np.bincount(best[1], graph.load, count)
         within = loads.min() >= limits.minimum and loads.max() <= limits.maximum
-        if within or not limits.minimum <= targets[0] <= limits.maximum:
+        balanced = float(np.abs(loads / targets - 1.0).max()) <= effort.enough
+        if (within and balanced) or not limits.minimum <= targets[0] <= limits.maximum:
             break
     assert best is not None  # noqa: S101 - there is at least one start
     return best[1]
