@@ -80,6 +80,9 @@ class UseCount:
 
     def drop(self) -> None:
         """No longer count as a user."""
+        if self._descriptor is not None:
+            # more than closing: a worker forked this instant may still share the descriptor
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         self._forget()
 
     def others(self) -> bool:

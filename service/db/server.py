@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import os
 import re
-import shlex
 import signal
 import stat
 import subprocess
@@ -89,7 +88,7 @@ def find(data: Path, *, wait: bool = True) -> Server | None:
 
 
 def start(data: Path, account: Account, binaries: Binaries) -> None:
-    """Start the server over a data folder; no other may run over it.
+    """Start the server over a data folder, and wait until it is ready; no other may run over it.
 
     Raises
     ------
@@ -101,32 +100,45 @@ def start(data: Path, account: Account, binaries: Binaries) -> None:
     _turn_over(log)
     limit = time.monotonic() + _CRASH_PATIENCE_S
     while True:
-        _forget_dead(data)
+        _forget_dead(data, socket)
         begin = log.stat().st_size if log.exists() else 0
-        run = account.run(
-            [
-                binaries.program("pg_ctl"),
-                "start",
-                "--wait",
-                "--silent",
-                f"--timeout={_START_LIMIT_S}",
-                f"--pgdata={data}",
-                f"--log={log}",
-                f"--options={_options(socket)}",
-            ],
-            inside=data,
-        )
-        if run.returncode == 0:
+        if _launch(data, account, [binaries.program("postgres"), *_options(socket)], log):
             return
-        said = _tail(log, begin) or run.stdout
+        said = _tail(log, begin)
         if "pre-existing shared memory block" not in said or time.monotonic() > limit:
             raise UnavailableError(
-                f"the database server of {data.parent} does not start: {last_complaint(said)}"
+                f"the database server of {data.parent} does not start: {last_complaint(said)} "
+                f"(see {log})"
             )
         # the server was killed, and some of its processes are still at work
         if time.monotonic() > limit - _CRASH_PATIENCE_S + _ORPHAN_PATIENCE_S:
             _end_orphans(data)
         time.sleep(0.1)
+
+
+def _launch(data: Path, account: Account, command: list[str], log: Path) -> bool:
+    """Run the server in the background, not as a child of ours; whether it became ready.
+
+    ``pg_ctl`` would paste the paths into a command line of the shell, which breaks on quotes.
+    """
+    script = 'log=$1; shift; "$@" >>"$log" 2>&1 & echo $!'
+    words = ["/bin/sh", "-c", script, "sh", str(log), *command, "-D", str(data)]
+    launched = account.run(words, inside=data)
+    try:
+        pid = int(launched.stdout)
+    except ValueError:
+        raise UnavailableError(
+            f"the database server does not start: {last_complaint(launched.stdout)}"
+        ) from None
+    limit = time.monotonic() + _START_LIMIT_S
+    while time.monotonic() < limit:
+        if _command_line(pid) is None:
+            return False
+        found = _read(data)
+        if found is not None and found.pid == pid and found.state == "ready":
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def stop(running: Server, data: Path) -> None:
@@ -205,14 +217,19 @@ def _works_in(pid: int, data: Path) -> bool:
         return False
 
 
-def _forget_dead(data: Path) -> None:
-    """Remove the pid file of a server that was killed, where the number is someone else's now.
+def _forget_dead(data: Path, socket: Path) -> None:
+    """Remove the lock files of a server that was killed.
 
-    PostgreSQL sees by itself that a number is free, but not that it was given away.
+    PostgreSQL does so by itself where the number of the process is free; not where it went to
+    someone else, nor where the dead process waits to be reaped, as in a container without init.
     """
-    left_over = _read(data)
-    if left_over is not None and not _is_server(left_over.pid, data):
-        (data / "postmaster.pid").unlink(missing_ok=True)
+    for lock in (data / "postmaster.pid", socket / f"{_SOCKET_NAME}.lock"):
+        if not lock.exists():
+            continue
+        words = lock.read_text(errors="replace").split(maxsplit=1)
+        # empty: the machine went down before the file was on disk
+        if not words or not words[0].isdigit() or not _is_server(int(words[0]), data):
+            lock.unlink(missing_ok=True)
 
 
 def _end_orphans(data: Path) -> None:
@@ -268,7 +285,7 @@ def _socket_folder(data: Path, account: Account) -> Path:
     return folder
 
 
-def _options(socket: Path) -> str:
+def _options(socket: Path) -> list[str]:
     """Settings for loading in bulk and for geometry; a commit is still safe on disk."""
     memory = _memory_bytes()
     shared = max(64, min(512, memory // 8 // 1024**2))
@@ -293,7 +310,7 @@ def _options(socket: Path) -> str:
         "logging_collector": "off",
         "log_min_messages": "warning",
     }
-    return " ".join(f"-c {shlex.quote(f'{name}={value}')}" for name, value in settings.items())
+    return [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
 
 
 def _memory_bytes() -> int:
