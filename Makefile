@@ -132,8 +132,7 @@ $(ASSETS): package.json package-lock.json .npmrc | $(PACKAGES)
 	  --loglevel=error
 	@touch $@
 
-# Made beside its place and moved, so that a broken-off run leaves no half of a city.
+# dataset.toml comes last, so half of a city has none and is made again.
 $(DEMO): | $(PACKAGES)
-	@rm -rf $(@D).part && mkdir -p $(dir $(@D))
-	$(BIN)/gridward sample city -o $(@D).part --seed 7
-	@rm -rf $(@D) && mv $(@D).part $(@D)
+	@rm -rf $(@D)
+	$(BIN)/gridward sample city -o $(@D) --seed 7

@@ -39,7 +39,8 @@ def take_picture(page_file: Path, picture: Path, search: str | None) -> None:
         page.goto(page_file.resolve().as_uri())
         page.locator("path[data-code]").first.wait_for()
         if search:
-            page.get_by_role("searchbox").fill(search)
+            page.get_by_role("combobox").fill(search)
+            page.get_by_role("option").first.wait_for()
             page.keyboard.press("Enter")
             page.locator(".leaflet-popup").wait_for()
             page.wait_for_timeout(500)  # the popup slides in
