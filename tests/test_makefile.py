@@ -58,7 +58,9 @@ def test_demo_takes_ones_own_data_and_makes_up_none() -> None:
 
 
 def test_tests_need_a_browser_and_a_server() -> None:
-    assert re.search(r"system-packages\.sh postgis browser driver\n(?s:.*)pytest .* tests\n", plan("test"))
+    assert re.search(
+        r"system-packages\.sh postgis browser driver\n(?s:.*)pytest .* tests\n", plan("test")
+    )
 
 
 def test_an_address_of_a_database_stands_for_a_server() -> None:

@@ -197,6 +197,17 @@ def test_links_between_pages_lead_somewhere(tracked: list[str]) -> None:
     assert broken == []
 
 
+def test_every_page_is_reached_from_the_index(tracked: list[str]) -> None:
+    index = (ROOT / "docs" / "README.md").read_text("utf-8")
+    linked = set(re.findall(r"\]\(([^)#]+\.md)\)", index))
+    pages = {
+        path.removeprefix("docs/")
+        for path in tracked
+        if path.startswith("docs/") and path.endswith(".md") and path != "docs/README.md"
+    }
+    assert pages - linked == set()
+
+
 def test_the_readme_shows_both_commands() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     for command in ("make demo", "make test"):
