@@ -90,7 +90,6 @@ def collection_document(
         "description": collection.description,
         "itemType": "feature",
         "crs": [CRS84],
-        "storageCrs": CRS84,
         "links": [
             *own,
             link(site.url(path + "/items"), "items", GEOJSON, collection.title),

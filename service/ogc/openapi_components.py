@@ -160,7 +160,6 @@ SCHEMAS: Final[dict[str, Any]] = {
             "description": {"type": "string"},
             "itemType": {"type": "string", "default": "feature"},
             "crs": {"type": "array", "items": _URI},
-            "storageCrs": _URI,
             "extent": {"$ref": "#/components/schemas/extent"},
             "links": _LINKS,
         },
