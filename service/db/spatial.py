@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from service.db.base import SRID
 
 __all__ = ["distance_m", "nearest", "point"]
+
+#: A column of a table or of a mapped class.
+Geometry = ColumnElement[Any] | InstrumentedAttribute[Any]
 
 # Shortest length of a degree: of latitude at the equator, of longitude there (times the cosine).
 _DEGREE_OF_LATITUDE_M = 110_574.0
@@ -27,7 +31,7 @@ def distance_m(one: Any, other: Any) -> ColumnElement[float]:
 
 
 def nearest(
-    rows: Select[Any], geometry: ColumnElement[Any], place: ColumnElement[Any], *, limit: int
+    rows: Select[Any], geometry: Geometry, place: ColumnElement[Any], *, limit: int
 ) -> Select[Any]:
     """Restrict rows to those nearest to a place and put them in order of distance.
 

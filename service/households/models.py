@@ -38,6 +38,7 @@ class Household(Base):
         CheckConstraint("reference <> ''", name="reference"),
         CheckConstraint("households >= 1", name="households"),
         CheckConstraint(POINT_ON_EARTH, name="geometry"),
+        Index(None, "batch_id"),
         Index(None, "geometry", postgresql_using="gist"),
     )
 
@@ -52,7 +53,7 @@ class Household(Base):
     source_x: Mapped[float | None]
     source_y: Mapped[float | None]
     datum: Mapped[str | None]
-    batch_id: Mapped[int | None] = mapped_column(ForeignKey("import_batch.id"))
+    batch_id: Mapped[int | None] = mapped_column(ForeignKey("import_batch.id", ondelete="SET NULL"))
     geometry: Mapped[Any] = mapped_column(
         Geometry("POINT", srid=SRID, spatial_index=False), nullable=False
     )

@@ -281,6 +281,13 @@ def test_reject_needs_a_reason_and_goes_with_its_batch(town: Session) -> None:
     assert town.scalar(select(func.count()).select_from(ImportReject)) == 0
 
 
+def test_a_household_outlives_its_batch(town: Session) -> None:
+    town.execute(import_batch(id=5, rows=1, loaded=1))
+    town.execute(household(batch_id=5))
+    town.execute(text("DELETE FROM import_batch WHERE id = 5"))
+    assert town.scalar(select(Household.batch_id).where(Household.id == 99)) is None
+
+
 def test_the_tree_of_divisions_has_no_cycle(town: Session) -> None:
     town.execute(division(code="S", level="street"))
     town.execute(division(code="T", level="street"))

@@ -204,13 +204,15 @@ CREATE TABLE household (
     CONSTRAINT pk_household PRIMARY KEY (id),
     CONSTRAINT uq_household_dataset_id_reference UNIQUE (dataset_id, reference),
     CONSTRAINT fk_household_dataset_id FOREIGN KEY (dataset_id) REFERENCES dataset (id),
-    CONSTRAINT fk_household_batch_id FOREIGN KEY (batch_id) REFERENCES import_batch (id),
+    CONSTRAINT fk_household_batch_id FOREIGN KEY (batch_id)
+        REFERENCES import_batch (id) ON DELETE SET NULL,
     CONSTRAINT ck_household_reference CHECK (reference <> ''),
     CONSTRAINT ck_household_households CHECK (households >= 1),
     CONSTRAINT ck_household_geometry CHECK (
         (ST_X(geometry) BETWEEN -180 AND 180 AND ST_Y(geometry) BETWEEN -90 AND 90) IS TRUE
     )
 );
+CREATE INDEX ix_household_batch_id ON household (batch_id);
 CREATE INDEX ix_household_geometry ON household USING gist (geometry);
 
 CREATE TABLE assignment (
