@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
 
-from sqlalchemy import FromClause, Row, func, select
+from sqlalchemy import FromClause, func, select
 from sqlalchemy.orm import Session
 
+from service.db.rows import AnyRow
 from service.db.spatial import distance_m, nearest, point
 from service.divisions.models import Division
 from service.errors import NotFound
@@ -47,7 +47,7 @@ def in_force(at: date | None = None) -> FromClause:
     )
 
 
-def get_in_force(session: Session, *, code: str) -> Row[Any]:
+def get_in_force(session: Session, *, code: str) -> AnyRow:
     """The grid of that code, without its geometry.
 
     Raises
@@ -70,7 +70,7 @@ def get_in_force(session: Session, *, code: str) -> Row[Any]:
 
 def find_covering(
     session: Session, *, lon: float, lat: float, at: date | None = None
-) -> Row[Any] | None:
+) -> AnyRow | None:
     """The grid that covers a point, on a boundary the one of the lowest code; None outside.
 
     Returns
@@ -106,7 +106,7 @@ def find_covering(
 
 def find_nearest(
     session: Session, *, lon: float, lat: float, at: date | None = None
-) -> Row[Any] | None:
+) -> AnyRow | None:
     """The nearest grid to a point: code, distance_m; None where there is no grid at all."""
     grids = in_force(at)
     chosen = nearest(

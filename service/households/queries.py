@@ -6,12 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from sqlalchemy import Row, func, select, true
+from sqlalchemy import func, select, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from geodata.assign import assign
 from service.db.frames import read_frame
+from service.db.rows import AnyRow
 from service.db.spatial import distance_m, nearest
 from service.divisions.models import Dataset, Division
 from service.errors import Conflict, NotFound
@@ -38,7 +39,7 @@ def find_household(
     given: str,
     by: Literal["reference", "id"] | None = None,
     dataset: str | None = None,
-) -> Row[Any]:
+) -> AnyRow:
     """The household of a reference or an id, without geometry: id, reference, dataset_id, dataset.
 
     Raises
@@ -54,7 +55,7 @@ def find_household(
     ).join(Dataset, Dataset.id == Household.dataset_id)
     if dataset is not None:
         statement = statement.where(Dataset.name == dataset)
-    found: dict[int, Row[Any]] = {}
+    found: dict[int, AnyRow] = {}
     if by != "id" and "\x00" not in given:
         rows = session.execute(statement.where(Household.reference == given).limit(2)).all()
         found.update((row.id, row) for row in rows)
@@ -71,7 +72,7 @@ def find_household(
     return next(iter(found.values()))
 
 
-def get_assignment(session: Session, *, household_id: int) -> Row[Any] | None:
+def get_assignment(session: Session, *, household_id: int) -> AnyRow | None:
     """The current place of a household: grid_code, method, distance_m, reason, at."""
     return session.execute(
         select(
@@ -86,7 +87,7 @@ def get_assignment(session: Session, *, household_id: int) -> Row[Any] | None:
     ).one_or_none()
 
 
-def list_history(session: Session, *, household_id: int) -> Sequence[Row[Any]]:
+def list_history(session: Session, *, household_id: int) -> Sequence[AnyRow]:
     """The earlier places of a household, the latest first."""
     past = AssignmentHistory
     return session.execute(
@@ -105,7 +106,7 @@ def list_history(session: Session, *, household_id: int) -> Sequence[Row[Any]]:
 
 
 def assign_manually(
-    session: Session, *, household: Row[Any], grid_code: str, force: bool, reason: str | None
+    session: Session, *, household: AnyRow, grid_code: str, force: bool, reason: str | None
 ) -> None:
     """Put a household into a grid in force, whatever covers it.
 
@@ -140,11 +141,11 @@ def assign_manually(
     )
 
 
-def assign_automatically(session: Session, *, household: Row[Any]) -> None:
+def assign_automatically(session: Session, *, household: AnyRow) -> None:
     """Put a household where :func:`geodata.assign.assign` puts it."""
-    tolerance = session.scalar(
+    tolerance = session.execute(
         select(Dataset.snap_tolerance_m).where(Dataset.id == household.dataset_id)
-    )
+    ).scalar_one()
     point = select(Household.geometry).where(Household.id == household.id)
     grids = CURRENT_GRID.c
     own = select(grids.code.label("grid_code"), grids.geometry).where(
@@ -165,7 +166,7 @@ def assign_automatically(session: Session, *, household: Row[Any]) -> None:
     )
 
 
-def _communities(session: Session, household: Row[Any]) -> Sequence[str]:
+def _communities(session: Session, household: AnyRow) -> Sequence[str]:
     return session.scalars(
         select(Division.code)
         .join(Household, func.ST_Covers(Division.geometry, Household.geometry))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
-from sqlalchemy import Row
 
+from service.db.rows import AnyRow
 from service.households import queries
 from service.households.schemas import (
     AssignmentState,
@@ -55,7 +55,7 @@ def put_assignment(
     return _state(session, found)
 
 
-def _state(session: DatabaseSession, household: Row[Any]) -> AssignmentState:
+def _state(session: DatabaseSession, household: AnyRow) -> AssignmentState:
     current = queries.get_assignment(session, household_id=household.id)
     history = queries.list_history(session, household_id=household.id)
     return AssignmentState(

@@ -23,7 +23,7 @@ __all__ = ["openapi_document", "to_version_3_0"]
 
 Document = dict[str, Any]
 
-_JSON_SCHEMA_TYPES: Final = {
+_JSON_SCHEMA_TYPES: Final[dict[str, Document]] = {
     "string": {"type": "string"},
     "integer": {"type": "integer", "format": "int64"},
     "number": {"type": "number", "format": "double"},

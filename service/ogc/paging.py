@@ -64,8 +64,8 @@ class Position:
         if not (matched is None or (type(matched) is int and 0 <= matched < 2**63)):
             raise wrong
         for value, expected in zip(key, types, strict=True):
-            if type(value) is not expected or (expected is int and abs(value) >= 2**63):
+            if type(value) is not expected:
                 raise wrong
-            if isinstance(value, str) and "\x00" in value:
+            if (isinstance(value, int) and abs(value) >= 2**63) or "\x00" in str(value):
                 raise wrong
         return cls(tuple(key), matched)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import Any
 
-from sqlalchemy import Row, cast, func, or_, select, update
+from sqlalchemy import cast, func, or_, select, update
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import Session, aliased
 
 from geodata.errors import InputError
+from service.db.rows import AnyRow
 from service.db.spatial import nearest, point
 from service.errors import Conflict, NotFound
 from service.teams.models import Member, Post
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 
-def list_posts(session: Session, *, grid_id: int, at: date | None = None) -> Sequence[Row[Any]]:
+def list_posts(session: Session, *, grid_id: int, at: date | None = None) -> Sequence[AnyRow]:
     """The posts of a grid and who holds them, now or at the end of a day."""
     statement = (
         select(
@@ -48,7 +48,7 @@ def list_posts(session: Session, *, grid_id: int, at: date | None = None) -> Seq
     return session.execute(statement.where(*held)).all()
 
 
-def list_vacancies(session: Session, *, grid_id: int) -> Sequence[Row[Any]]:
+def list_vacancies(session: Session, *, grid_id: int) -> Sequence[AnyRow]:
     """What the team of a grid lacks: role, required, filled, missing, reason."""
     lacking = VACANCY.c
     return session.execute(
@@ -58,7 +58,7 @@ def list_vacancies(session: Session, *, grid_id: int) -> Sequence[Row[Any]]:
     ).all()
 
 
-def get_coverage(session: Session, *, grid_id: int) -> Row[Any]:
+def get_coverage(session: Session, *, grid_id: int) -> AnyRow:
     """The figures of a grid in force, without its geometry."""
     figures = [column for column in COVERAGE.c if column.name != "geometry"]
     return session.execute(select(*figures).where(COVERAGE.c.grid_id == grid_id)).one()
@@ -66,7 +66,7 @@ def get_coverage(session: Session, *, grid_id: int) -> Row[Any]:
 
 def list_nearest_members(
     session: Session, *, lon: float, lat: float, role: str | None, limit: int
-) -> Sequence[Row[Any]]:
+) -> Sequence[AnyRow]:
     """The members nearest to a point in degrees, of a role if given, with distance_m in metres."""
     held = aliased(Post)
     posts = (
@@ -90,7 +90,7 @@ def list_nearest_members(
     return session.execute(ordered.order_by(Member.id)).all()
 
 
-def add_post(session: Session, *, grid: Row[Any], member: str, role: str, fixed: bool) -> Row[Any]:
+def add_post(session: Session, *, grid: AnyRow, member: str, role: str, fixed: bool) -> AnyRow:
     """Post a member of the grid's data set; the database refuses a role or a post too many.
 
     Raises

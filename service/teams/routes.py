@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from sqlalchemy import Row
 
+from service.db.rows import AnyRow
 from service.divisions import queries as divisions
 from service.divisions.schemas import DivisionStep
 from service.grids import queries as grids
@@ -136,7 +136,7 @@ def _path(session: DatabaseSession, code: str) -> list[DivisionStep]:
     return [DivisionStep.model_validate(each) for each in divisions.list_path(session, code=code)]
 
 
-def _by_role(posts: Iterable[Row[Any]]) -> dict[str, list[HeldPost]]:
+def _by_role(posts: Iterable[AnyRow]) -> dict[str, list[HeldPost]]:
     team: defaultdict[str, list[HeldPost]] = defaultdict(list)
     for each in posts:
         team[each.role].append(HeldPost.model_validate(each))
