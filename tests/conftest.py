@@ -226,7 +226,7 @@ def _square(west: float, south: float) -> list[list[float]]:
 
 
 @pytest.fixture
-def town(tmp_path: Path) -> Town:
+def smallton(tmp_path: Path) -> Town:
     """A small data set, written to a folder of the test's own."""
     made = Town(tmp_path / "town")
     made.write()

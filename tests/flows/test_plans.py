@@ -1,0 +1,204 @@
+"""Plans: drawn, validated, switched; codes that never come back."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import geopandas as gpd
+import pytest
+from shapely import affinity, box
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from geodata.errors import InputError, PlanError
+from service.db.engine import Database
+from service.errors import NotFound
+from service.flows import plans
+from service.flows.delineate import delineate
+from service.flows.load import load_dataset
+
+
+@pytest.fixture
+def loaded(database: Database, smallton: Any) -> Database:
+    """A database that holds the small town."""
+    load_dataset(database.session, smallton.manifest)
+    return database
+
+
+def rows(session: Session, statement: str, **values: Any) -> list[Any]:
+    return [tuple(row) for row in session.execute(text(statement), values)]
+
+
+def save(session: Session, shapes: list[Any], *, community: str = "101") -> plans.Saved:
+    """Grids of one community as a plan."""
+    grids = gpd.GeoDataFrame(
+        {"community_code": community, "households": 0, "flag": None},
+        geometry=shapes,
+        crs="EPSG:4326",
+        index=range(len(shapes)),
+    )
+    return plans.save(
+        session, name="by hand", communities=[community], grids=grids, parameters={}, report={}
+    )
+
+
+def halves(cut: float) -> list[Any]:
+    """The first community in two, cut at a share of its width."""
+    middle = 0.0203 * cut
+    return [box(0.0, 50.0, middle, 50.01), box(middle, 50.0, 0.0203, 50.01)]
+
+
+def switch(session: Session, saved: plans.Saved, on: date | None = None) -> None:
+    plans.validate(session, plan_id=saved.plan_id)
+    plans.activate(session, plan_id=saved.plan_id, on=on)
+
+
+def test_delineate_draws_balanced_grids_and_switches_to_them(loaded: Database) -> None:
+    with loaded.session() as session:
+        report = delineate(session)
+
+    assert (report.grids, report.communities) == (8, 2)
+    assert report.within_range == 1.0
+    assert report.noncontiguous == 0
+    assert report.gap_m2 == pytest.approx(0, abs=0.1)
+    assert report.overlap_m2 == pytest.approx(0, abs=0.1)
+    assert report.on_barriers is None
+    with loaded.session() as session:
+        assert rows(session, "SELECT state, effective_from = CURRENT_DATE FROM grid_plan") == [
+            ("active", True)
+        ]
+        codes = rows(session, "SELECT code FROM current_grid ORDER BY code")
+        assert codes == [(f"10{c}00{n}",) for c in (1, 2) for n in (1, 2, 3, 4)]
+        # the grids tile their communities, by PostGIS; a square degree has 8e9 square metres
+        apart = rows(
+            session,
+            "SELECT division.code, ST_Area(ST_SymDifference(division.geometry, "
+            "ST_Union(current_grid.geometry))) FROM division JOIN current_grid "
+            "ON current_grid.community_code = division.code GROUP BY division.code",
+        )
+        assert all(area * 8e9 < 0.1 for _, area in apart)
+
+
+def test_the_same_plan_is_not_saved_again(loaded: Database) -> None:
+    with loaded.session() as session:
+        first = delineate(session)
+    with loaded.session() as session:
+        second = delineate(session)
+        assert rows(session, "SELECT count(*) FROM grid_plan") == [(1,)]
+        assert rows(session, "SELECT count(*) FROM grid") == [(8,)]
+    assert [plan["new"] for plan in (*first.plans, *second.plans)] == [True, False]
+    assert second.plans[0]["id"] == first.plans[0]["id"]
+
+
+def test_a_draft_rules_nothing(loaded: Database) -> None:
+    with loaded.session() as session:
+        report = delineate(session, activate=False)
+        assert report.plans[0]["state"] == "draft"
+        assert rows(session, "SELECT count(*) FROM current_grid") == [(0,)]
+
+
+def test_one_community_alone_leaves_the_others(loaded: Database) -> None:
+    with loaded.session() as session:
+        delineate(session)
+        before = rows(session, "SELECT code FROM current_grid WHERE community_code = '102'")
+        report = delineate(session, communities=["101"], target=200, minimum=150, maximum=250)
+        assert report.grids == 2
+        after = rows(session, "SELECT code FROM current_grid WHERE community_code = '102'")
+        assert after == before
+        # the first plan still rules the second community
+        assert rows(session, "SELECT state FROM grid_plan ORDER BY id") == [
+            ("active",),
+            ("active",),
+        ]
+
+
+def test_unchanged_grids_keep_their_codes_and_numbers_never_return(loaded: Database) -> None:
+    with loaded.session() as session:
+        switch(session, save(session, halves(0.5)))
+        assert rows(session, "SELECT code FROM current_grid ORDER BY 1") == [
+            ("101001",),
+            ("101002",),
+        ]
+        west, east = halves(0.5)
+        quarter = 0.0203 * 0.75
+        switch(
+            session,
+            save(
+                session,
+                [west, box(0.0203 * 0.5, 50.0, quarter, 50.01), box(quarter, 50.0, 0.0203, 50.01)],
+            ),
+        )
+        assert rows(session, "SELECT code FROM current_grid ORDER BY 1") == [
+            ("101001",),
+            ("101003",),
+            ("101004",),
+        ]
+        # and back again: the first polygons are known, and come back with their codes
+        switch(session, save(session, [west, east]))
+        assert rows(session, "SELECT code FROM current_grid ORDER BY 1") == [
+            ("101001",),
+            ("101002",),
+        ]
+        states = [state for (state,) in rows(session, "SELECT state FROM grid_plan ORDER BY id")]
+        assert states == ["retired", "retired", "active"]
+
+
+@pytest.mark.parametrize(
+    ("shapes", "fault"),
+    [
+        (halves(0.5)[:1], "gap"),
+        ([halves(0.5)[0], box(0.005, 50.0, 0.0203, 50.01)], "overlap"),
+        (
+            [halves(0.5)[0], affinity.scale(halves(0.5)[1], 1.1, 1.0, origin=(0.01015, 50.0))],
+            "stray",
+        ),
+    ],
+)
+def test_faults_keep_a_plan_from_being_validated(
+    loaded: Database, shapes: list[Any], fault: str
+) -> None:
+    with loaded.session() as session:
+        saved = save(session, shapes)
+        assert set(plans.faults(session, plan_id=saved.plan_id)["kind"]) == {fault}
+        with pytest.raises(PlanError, match=f"1 faults, the first is {fault}"):
+            plans.validate(session, plan_id=saved.plan_id)
+        with pytest.raises(PlanError, match="is draft, not validated"):
+            plans.activate(session, plan_id=saved.plan_id)
+
+
+def test_plans_follow_each_other_on_a_day_to_come(loaded: Database) -> None:
+    with loaded.session() as session:
+        (today,) = rows(session, "SELECT CURRENT_DATE")[0]
+        coming = today + timedelta(days=30)
+        switch(session, save(session, halves(0.5)))
+        switch(session, save(session, halves(0.4)), on=coming)
+        held = rows(
+            session, "SELECT plan_id, lower(active), upper(active) FROM community_plan ORDER BY 1"
+        )
+        assert held == [(1, today, coming), (2, coming, None)]
+        # a third one at once takes the place of both
+        switch(session, save(session, halves(0.3)))
+        held = rows(session, "SELECT plan_id, isempty(active) FROM community_plan ORDER BY 1")
+        assert held == [(1, True), (2, True), (3, False)]
+        with pytest.raises(PlanError, match="that day is past"):
+            switch(session, save(session, halves(0.2)), on=today - timedelta(days=1))
+
+
+def test_what_there_is_not_is_told(loaded: Database) -> None:
+    with loaded.session() as session:
+        with pytest.raises(NotFound, match="no plan 99"):
+            plans.validate(session, plan_id=99)
+        with pytest.raises(NotFound, match="no plan 99"):
+            plans.show(session, plan_id=99)
+        with pytest.raises(InputError, match="no community '999'"):
+            delineate(session, communities=["101", "999"])
+        with pytest.raises(InputError, match="did you mean 'Smallton'"):
+            delineate(session, dataset="Smalton")
+        with pytest.raises(InputError, match="minimum"):
+            delineate(session, minimum=400)
+
+
+def test_nothing_is_drawn_without_data(database: Database) -> None:
+    with database.session() as session, pytest.raises(PlanError, match="nothing is loaded"):
+        delineate(session)

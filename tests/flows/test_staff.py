@@ -1,0 +1,123 @@
+"""Staffing: posts, vacancies with reasons, fixed posts, changes alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from geodata.errors import PlanError
+from service.db.engine import Database
+from service.flows.delineate import delineate
+from service.flows.load import load_dataset
+from service.flows.staff import staff
+
+
+@pytest.fixture
+def drawn(database: Database, smallton: Any) -> Database:
+    """A small town with 8 grids in force; 16 leaders, 4 of them police as well, and no doctor."""
+    smallton.extra = "doctor = 2"
+    smallton.write()
+    load_dataset(database.session, smallton.manifest)
+    with database.session() as session:
+        delineate(session)
+    return database
+
+
+def rows(session: Session, statement: str) -> list[Any]:
+    return [tuple(row) for row in session.execute(text(statement))]
+
+
+CURRENT = (
+    "SELECT member.reference, grid.code, post.role FROM post JOIN member ON member.id = member_id "
+    "JOIN grid ON grid.id = grid_id WHERE valid_to IS NULL ORDER BY 2, 3, 1"
+)
+
+
+def test_every_post_is_held_or_vacant_with_a_reason(drawn: Database) -> None:
+    with drawn.session() as session:
+        report = staff(session)
+        assert report.required == {"doctor": 16, "leader": 8, "police": 8}
+        assert report.vacancies == {"doctor": 16}
+        assert report.posts == report.opened == 16
+        assert report.total_distance_m == report.lower_bound_m > 0
+        lacking = rows(session, "SELECT role, sum(missing), count(reason) FROM vacancy GROUP BY 1")
+        assert lacking == [("doctor", 16, 8)]
+        held = rows(
+            session, "SELECT max(n) FROM (SELECT count(*) n FROM post GROUP BY member_id) s"
+        )
+        assert held == [(2,)]
+
+
+def test_a_second_time_changes_nothing(drawn: Database) -> None:
+    with drawn.session() as session:
+        staff(session)
+    with drawn.session() as session:
+        before = rows(session, "SELECT post::text FROM post ORDER BY 1")
+        report = staff(session)
+        assert (report.opened, report.closed) == (0, 0)
+        assert rows(session, "SELECT post::text FROM post ORDER BY 1") == before
+
+
+def test_fixed_posts_stay_and_count(drawn: Database) -> None:
+    """The member who lives farthest away is fixed; the others fill the rest at the least cost."""
+    with drawn.session() as session:
+        session.execute(
+            text(
+                "INSERT INTO post (member_id, grid_id, role, fixed) SELECT member.id, grid.id, "
+                "'police', true FROM member, grid WHERE reference = 'M12' AND code = '101001'"
+            )
+        )
+        report = staff(session)
+        current = rows(session, CURRENT)
+    assert report.fixed == 1
+    assert ("M12", "101001", "police") in current
+    assert len([row for row in current if row[1:] == ("101001", "police")]) == 1
+    assert len([row for row in current if row[0] == "M12"]) <= 2
+    assert report.vacancies == {"doctor": 16}
+    assert all("\x1f" not in row[0] for row in current)
+
+
+def test_posts_of_grids_that_are_gone_end(drawn: Database) -> None:
+    with drawn.session() as session:
+        staff(session)
+    with drawn.session() as session:
+        delineate(session, target=200, minimum=150, maximum=250)
+        report = staff(session)
+        stale = rows(
+            session,
+            "SELECT count(*) FROM post LEFT JOIN current_grid ON current_grid.id = grid_id "
+            "WHERE valid_to IS NULL AND current_grid.id IS NULL",
+        )
+        assert stale == [(0,)]
+        assert report.closed == 16
+        assert report.posts == 8
+
+
+def test_one_community_alone_leaves_the_posts_elsewhere(drawn: Database) -> None:
+    with drawn.session() as session:
+        staff(session, communities=["101"])
+        first = rows(session, CURRENT)
+        assert {row[1][:3] for row in first} == {"101"}
+    with drawn.session() as session:
+        staff(session, communities=["102"])
+        assert [row for row in rows(session, CURRENT) if row[1][:3] == "101"] == first
+        most = rows(
+            session, "SELECT max(n) FROM (SELECT count(*) n FROM post GROUP BY member_id) s"
+        )
+        assert most == [(2,)]
+
+
+def test_a_limit_of_distance_leaves_posts_vacant(drawn: Database) -> None:
+    with drawn.session() as session:
+        report = staff(session, max_distance_m=10)
+        assert report.posts < 16
+        assert sum(report.vacancies.values()) == 32 - report.posts
+
+
+def test_grids_are_needed(database: Database, smallton: Any) -> None:
+    load_dataset(database.session, smallton.manifest)
+    with database.session() as session, pytest.raises(PlanError, match="gridward delineate"):
+        staff(session)
