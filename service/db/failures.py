@@ -77,7 +77,8 @@ def translate(error: psycopg.Error) -> GridwardError | None:
 
 
 def _first_line(error: psycopg.Error) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    said = str(error).strip().removeprefix("connection failed: ")
+    return (said or type(error).__name__).splitlines()[0]
 
 
 @contextmanager
