@@ -92,7 +92,7 @@ def pasted_statements(source: str) -> list[ast.Call]:
 
 
 def test_imports_point_down_only() -> None:
-    """The contracts of pyproject.toml; in a process of its own, since it sets up logging for all."""
+    """By a process of its own, since import-linter sets up logging for all."""
     contracts = subprocess.run(
         [sys.executable, "-c", "from importlinter.cli import lint_imports_command as c; c()"],
         cwd=ROOT,

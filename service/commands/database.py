@@ -97,6 +97,10 @@ def psql(context: typer.Context) -> None:
 @app.command()
 def migrate() -> None:
     """Bring the tables up to date."""
-    with open_database() as database:
-        database.migrate()
+    from service.db.engine import Database
+    from service.settings import Settings
+
+    # asked for by name, whatever GRIDWARD_AUTO_MIGRATE says about opening
+    with Database(Settings(auto_migrate=True)):
+        pass
     say("the tables are up to date")
