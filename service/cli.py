@@ -16,19 +16,16 @@ from typing import Annotated
 import typer
 
 from geodata.errors import GridwardError
-from service.commands import (
-    assign,
-    check,
-    database,
-    delineate,
-    export,
-    load,
-    plan,
-    run,
-    sample,
-    serve,
-    staff,
-)
+from service.commands import database, plan
+from service.commands.assign import assign
+from service.commands.check import check
+from service.commands.delineate import delineate
+from service.commands.export import coverage_map, export
+from service.commands.load import load
+from service.commands.run import run
+from service.commands.sample import sample
+from service.commands.serve import serve
+from service.commands.staff import staff
 
 __all__ = ["app", "main"]
 
@@ -56,16 +53,11 @@ def _options(
     pass
 
 
-app.command()(run.run)
-app.command()(load.load)
-app.command()(delineate.delineate)
-app.command()(assign.assign)
-app.command()(staff.staff)
-app.command("map")(export.coverage_map)
-app.command()(export.export)
-app.command()(check.check)
-app.command()(serve.serve)
-app.command()(sample.sample)
+for command in (run, load, delineate, assign, staff):
+    app.command()(command)
+app.command("map")(coverage_map)
+for command in (export, check, serve, sample):
+    app.command()(command)
 app.add_typer(plan.app)
 app.add_typer(database.app)
 

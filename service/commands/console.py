@@ -31,6 +31,7 @@ def _stderr() -> Console:
 def print_json(report: Mapping[str, Any]) -> None:
     """Write ``report`` as one JSON object on stdout."""
     sys.stdout.write(json.dumps(report, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+    sys.stdout.flush()  # here, where a broken pipe is still answered in silence
 
 
 def print_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:

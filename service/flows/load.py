@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from geodata.manifest import BarrierSource, Manifest, Source, read_manifest
 from geodata.read import inspect
 from service.db.statements import load_statements
-from service.flows.rejects import write_rejects
+from service.flows.rejects import ensure_writable, write_rejects
 from service.flows.scope import Progress, silent
 from service.flows.sources import FileReport, load_barriers, load_source
 
@@ -71,7 +71,7 @@ def load_dataset(
     manifest : path
         The dataset.toml.
     rejects : path, optional
-        CSV file (UTF-8 with BOM) that lists the rejected rows; written where there are any.
+        CSV file (UTF-8 with BOM) that lists the rejected rows of every file.
     prune : bool
         Remove what a changed file no longer holds; by default it is kept and counted in a warning.
     progress : callable, optional
@@ -88,6 +88,8 @@ def load_dataset(
     described = read_manifest(manifest)
     for source in described.sources:
         inspect(source)
+    if rejects is not None:
+        ensure_writable(rejects)
     files: list[FileReport] = []
     for group in _transactions(described):
         with open_session() as session:
@@ -103,7 +105,9 @@ def load_dataset(
     with open_session() as session:
         totals = session.execute(_SQL["totals"], {"dataset_id": dataset_id}).one()
         batches = [file.batch for file in files]
-        written = write_rejects(session, batches=batches, path=rejects) if rejects else None
+        written = (
+            write_rejects(session, batches=batches, path=rejects) if rejects is not None else None
+        )
     return LoadReport(
         dataset=described.name,
         divisions=totals.divisions,

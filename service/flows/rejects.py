@@ -12,13 +12,35 @@ from sqlalchemy.orm import Session
 from geodata.errors import UnavailableError
 from service.db.statements import load_statements
 
-__all__ = ["write_rejects"]
+__all__ = ["ensure_writable", "write_rejects"]
 
 _SQL = load_statements("service.flows", "load.sql")
 
 
+def ensure_writable(path: Path | str) -> None:
+    """Make the folder of a file and see that the file can be written, before any long work.
+
+    Raises
+    ------
+    UnavailableError
+        It cannot.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        existed = path.exists()
+        with path.open("a", encoding="utf-8"):
+            pass
+        if not existed:
+            path.unlink()
+    except OSError as error:
+        raise UnavailableError(f"cannot write {path}: {error.strerror}") from error
+
+
 def write_rejects(session: Session, *, batches: Sequence[int], path: Path | str) -> Path:
     """Write the rejected rows of some batches: source, file, row, field, reason, raw (JSON).
+
+    The file is UTF-8 with BOM; without rejected rows it holds the header alone.
 
     Raises
     ------
@@ -32,7 +54,6 @@ def write_rejects(session: Session, *, batches: Sequence[int], path: Path | str)
         execution_options={"yield_per": 10_000},
     )
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", encoding="utf-8-sig", newline="") as file:
             table = csv.writer(file)
             table.writerow(("source", "file", "row", "field", "reason", "raw"))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import geopandas as gpd
@@ -15,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from geodata import validate
 from geodata.coverage import repair
-from geodata.errors import InputError, UnreadableFile
+from geodata.errors import InputError
 from geodata.frames import datum_warnings
 from geodata.manifest import (
     BarrierSource,
@@ -31,6 +30,8 @@ from geodata.validate import Checked, DuplicateTracker
 from service.db.frames import copy_frame, read_frame, read_table
 from service.db.statements import load_statements
 from service.errors import Conflict
+from service.flows.fingerprints import fingerprint
+from service.flows.fingerprints import label as label_of
 from service.flows.scope import Progress
 
 __all__ = ["FileReport", "load_barriers", "load_source"]
@@ -99,7 +100,7 @@ def load_source(
     Conflict
         A division code belongs to another data set.
     """
-    name, label, checksum = _kind(source), _label(source), _fingerprint(source, manifest)
+    name, label, checksum = _kind(source), label_of(source), fingerprint(source, manifest)
     last = _last_batch(session, dataset_id, name, label)
     if last is not None and last.checksum == checksum:
         return _unchanged(name, label, last)
@@ -119,10 +120,10 @@ def load_barriers(
     progress: Progress,
 ) -> list[FileReport]:
     """Bring the barriers up to date; where one file changed, all are read again."""
-    labels = [_label(source) for source in sources]
+    labels = [label_of(source) for source in sources]
     together = hashlib.sha256()
     for source in sources:
-        together.update(_fingerprint(source, manifest).encode())
+        together.update(fingerprint(source, manifest).encode())
     checksum = together.hexdigest()
     last = {label: _last_batch(session, dataset_id, "barriers", label) for label in labels}
     values = {"dataset_id": dataset_id, "source": "barriers", "files": labels}
@@ -199,16 +200,23 @@ def _refuse_taken(load: _Load) -> None:
         )
 
 
+_PLURALS: Final = {"overlap": "overlaps", "sliver": "slivers", "invalid": "invalid polygons"}
+
+
 def _repairs(source: Source, faults: gpd.GeoDataFrame) -> list[str]:
     """Repairs of the communities in words: a sentence a kind, with examples."""
-    return [
-        f"{source.file.name}: {len(group):,} {kind} repaired ({group['area_m2'].sum():,.1f} m2): "
-        + "; ".join(
+    found = []
+    for kind, group in faults.groupby("kind", sort=True):
+        what = _PLURALS.get(str(kind), kind)
+        area = group["area_m2"].sum()
+        examples = "; ".join(
             f"{' and '.join(fault.codes)}: {fault.detail}" for fault in group.head(3).itertuples()
         )
-        + ("; ..." if len(group) > 3 else "")
-        for kind, group in faults.groupby("kind", sort=True)
-    ]
+        more = "; ..." if len(group) > 3 else ""
+        found.append(
+            f"{source.file.name}: {len(group):,} {what} repaired ({area:,.1f} m2): {examples}{more}"
+        )
+    return found
 
 
 def _load_households(load: _Load) -> _Tally:
@@ -341,7 +349,7 @@ def _open(
         {
             "dataset_id": dataset_id,
             "source": _kind(source),
-            "file": _label(source),
+            "file": label_of(source),
             "checksum": checksum,
         },
     ).scalar_one()
@@ -385,32 +393,3 @@ def _unchanged(name: str, label: str, last: Any) -> FileReport:
 
 def _kind(source: Source) -> str:
     return _KINDS[type(source)]
-
-
-def _label(source: Source) -> str:
-    return f"{source.file.name}:{source.layer}" if source.layer else source.file.name
-
-
-def _fingerprint(source: Source, manifest: Manifest) -> str:
-    """SHA-256 of a file, of those that belong to it, and of all that says how to read it."""
-    digest = hashlib.sha256()
-    how = {key: value for key, value in asdict(source).items() if key not in ("file", "table")}
-    how |= {"kind": _kind(source), "prefix": manifest.prefix}
-    digest.update(json.dumps(how, sort_keys=True, default=str).encode())
-    try:
-        for path in _files_of(source.file):
-            digest.update(f"\0{path.name}\0".encode())
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-    except OSError as error:
-        raise UnreadableFile(f"it cannot be read: {error.strerror}", file=source.file) from error
-    return digest.hexdigest()
-
-
-def _files_of(file: Path) -> list[Path]:
-    """The file, what it holds if it is a folder, and a shapefile's companions."""
-    if file.is_dir():
-        return sorted(path for path in file.rglob("*") if path.is_file())
-    if file.suffix.lower() == ".shp":
-        return sorted(path for path in file.parent.glob(f"{file.stem}.*") if path.is_file())
-    return [file]
