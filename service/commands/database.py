@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,12 +86,15 @@ def psql(context: typer.Context) -> None:
 
     settings = Settings()
     with open_database() as database:
+        environment = os.environ.copy()
         if settings.is_embedded:
             program = _cluster().psql(DATABASE_NAME)
         else:
-            address = database.url.set(drivername="postgresql")
-            program = ["psql", address.render_as_string(hide_password=False)]
-        ended = subprocess.run([*program, *context.args], check=False)  # noqa: S603
+            address = database.url.set(drivername="postgresql", password=None)
+            program = ["psql", address.render_as_string()]
+            if database.url.password:  # not among the arguments, which everyone can list
+                environment["PGPASSWORD"] = str(database.url.password)
+        ended = subprocess.run([*program, *context.args], check=False, env=environment)  # noqa: S603
     raise typer.Exit(ended.returncode)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from service.commands.console import number, print_json, print_table, progress_bar, say
+from service.commands.console import number, print_json, print_table, progress_bar, say, warn
 from service.commands.options import Communities, Dataset, Json
 from service.commands.sessions import open_session
 
@@ -54,3 +54,4 @@ def show_staff(report: dict[str, Any]) -> None:
         f"{report['posts']:,} posts, {number(report['total_distance_m'] / 1000)} km in all, "
         f"lower bound {number(report['lower_bound_m'] / 1000)} km"
     )
+    warn(report["warnings"])
