@@ -107,6 +107,32 @@ ON CONFLICT (code) DO UPDATE SET
 WHERE (division.name, division.level, division.parent, division.geometry)
     IS DISTINCT FROM (excluded.name, excluded.level, excluded.parent, excluded.geometry)
 
+-- no_households --
+SELECT NOT EXISTS (SELECT FROM household)
+
+-- defer_indexes --
+-- Into an empty table rows go first and what guards them comes after, in the same transaction: an
+-- index is built and a foreign key checked at once in a fraction of the time that row by row takes.
+-- Emptying the table anew lets the server skip the write-ahead log where its level allows.
+TRUNCATE household, assignment, assignment_history;
+DROP INDEX ix_household_geometry, ix_household_batch_id;
+ALTER TABLE household
+    DROP CONSTRAINT uq_household_dataset_id_reference,
+    DROP CONSTRAINT fk_household_dataset_id,
+    DROP CONSTRAINT fk_household_batch_id
+
+-- build_indexes --
+ALTER TABLE household
+    ADD CONSTRAINT uq_household_dataset_id_reference UNIQUE (dataset_id, reference),
+    ADD CONSTRAINT fk_household_dataset_id FOREIGN KEY (dataset_id) REFERENCES dataset (id),
+    ADD CONSTRAINT fk_household_batch_id FOREIGN KEY (batch_id)
+        REFERENCES import_batch (id) ON DELETE SET NULL;
+CREATE INDEX ix_household_batch_id ON household (batch_id);
+CREATE INDEX ix_household_geometry ON household USING gist (geometry)
+
+-- analyze_households --
+ANALYZE household
+
 -- save_households --
 INSERT INTO household (
     dataset_id, reference, address, building, unit, households, community,
@@ -264,15 +290,6 @@ SELECT code, name, geometry
 FROM division
 WHERE dataset_id = :dataset_id AND level = 'community'
 ORDER BY code COLLATE "C"
-
--- sample_places --
--- A sample of the staged records, spread evenly, with the coordinates as given.
-SELECT source_x, source_y, community, datum
-FROM (
-    SELECT source_x, source_y, community, datum, row_number() OVER () AS place, count(*) OVER () AS total
-    FROM staged
-) AS numbered
-WHERE place % greatest(total / :size, 1) = 0
 
 -- totals --
 -- What the data set holds now.

@@ -27,7 +27,7 @@ from geodata.manifest import (
 )
 from geodata.read import batches, whole
 from geodata.validate import Checked, DuplicateTracker
-from service.db.frames import copy_frame, read_frame, read_table
+from service.db.frames import copy_frame, read_frame
 from service.db.statements import load_statements
 from service.errors import Conflict
 from service.flows.fingerprints import fingerprint
@@ -75,11 +75,15 @@ class _Load:
 
 @dataclass(slots=True)
 class _Tally:
-    """Rows read, staged and rejected so far, and what was said."""
+    """Rows read, loaded and rejected so far, and what was said.
+
+    ``first`` marks rows that went straight into an empty table: there was nothing before them.
+    """
 
     rows: int = 0
     loaded: int = 0
     rejected: int = 0
+    first: bool = False
     warnings: list[str] = field(default_factory=list)
 
 
@@ -108,7 +112,8 @@ def load_source(
     load.run("drop_staged")
     load.run(f"stage_{name}")
     tally = _LOADERS[type(source)](load)
-    tally.warnings += _vanished(load, name, prune)
+    if not tally.first:
+        tally.warnings += _vanished(load, name, prune)
     return _close(load, name, label, tally)
 
 
@@ -220,26 +225,58 @@ def _repairs(source: Source, faults: gpd.GeoDataFrame) -> list[str]:
 
 
 def _load_households(load: _Load) -> _Tally:
-    seen = DuplicateTracker()
-    bounds = load.run("community_bounds").first()
-    extent = tuple(bounds) if bounds is not None else None
-    tally = _Tally()
-    for checked in _checked(
-        load, tally, lambda raw: validate.households(raw, seen=seen, extent=extent)
-    ):
-        copy_frame(load.session, checked.valid.drop(columns="row"), "staged")
-    load.run("analyze_staged")
-    load.run("release_moved")
-    load.run("save_households")
-    tally.warnings += _datum_warnings(load)
+    tally, sample = _Tally(), _Sample(_DATUM_SAMPLE)
+    tally.first = load.run("no_households").scalar_one()
+    if tally.first:
+        load.run("defer_indexes")
+    for valid in _valid_households(load, tally):
+        sample.add(valid[["source_x", "source_y", "community", "datum"]])
+        if tally.first:
+            own = valid.assign(dataset_id=load.dataset_id, batch_id=load.batch_id)
+            copy_frame(load.session, own, "household")
+        else:
+            copy_frame(load.session, valid, "staged")
+    if tally.first:
+        load.progress("index households", 0, None)
+        load.run("build_indexes")
+    else:
+        load.run("analyze_staged")
+        load.run("release_moved")
+        load.run("save_households")
+    load.run("analyze_households")
+    tally.warnings += _datum_warnings(load, sample.frame)
     return tally
 
 
-def _datum_warnings(load: _Load) -> list[str]:
+def _valid_households(load: _Load, tally: _Tally) -> Iterator[gpd.GeoDataFrame]:
+    seen = DuplicateTracker()
+    bounds = load.run("community_bounds").first()
+    extent = tuple(bounds) if bounds is not None else None
+    for checked in _checked(
+        load, tally, lambda raw: validate.households(raw, seen=seen, extent=extent)
+    ):
+        yield checked.valid.drop(columns="row")
+
+
+class _Sample:
+    """Rows spread evenly over a stream of frames: at most twice ``size``, whatever its length."""
+
+    def __init__(self, size: int) -> None:
+        self.frame = pd.DataFrame()
+        self._size, self._stride, self._rows = size, 1, 0
+
+    def add(self, frame: pd.DataFrame) -> None:
+        chosen = frame.iloc[-self._rows % self._stride :: self._stride]
+        self._rows += len(frame)
+        self.frame = pd.concat([self.frame, chosen], ignore_index=True)
+        while len(self.frame) > 2 * self._size:
+            self.frame = self.frame.iloc[::2].reset_index(drop=True)
+            self._stride *= 2
+
+
+def _datum_warnings(load: _Load, sample: pd.DataFrame) -> list[str]:
     """Compare the declared community with the one that covers the point, under each datum."""
-    values = {"dataset_id": load.dataset_id, "size": _DATUM_SAMPLE}
-    sample = read_table(load.session, _SQL["sample_places"], values)
-    communities = read_frame(load.session, _SQL["communities"], values)
+    communities = read_frame(load.session, _SQL["communities"], {"dataset_id": load.dataset_id})
     if sample.empty or communities.empty:
         return []
     return datum_warnings(load.source, sample, communities, load.manifest.prefix)

@@ -68,6 +68,24 @@ def test_everything_arrives(database: Database, smallton: Any) -> None:
     )
 
 
+RULES = """
+    SELECT conname AS name, pg_get_constraintdef(oid) AS rule
+    FROM pg_constraint WHERE conrelid = 'household'::regclass
+    UNION ALL
+    SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'household'
+    ORDER BY name, rule
+"""
+
+
+def test_the_first_load_leaves_every_rule_in_place(database: Database, smallton: Any) -> None:
+    with database.session() as session:
+        before = session.execute(text(RULES)).all()
+    load(database, smallton.manifest)
+    with database.session() as session:
+        assert session.execute(text(RULES)).all() == before
+    assert len(before) >= 10
+
+
 def test_the_same_files_again_change_nothing(database: Database, smallton: Any) -> None:
     first = load(database, smallton.manifest)
     before = contents(database)
