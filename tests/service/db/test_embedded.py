@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,15 @@ def kill(found: server.Server | None) -> None:
     os.kill(found.pid, signal.SIGKILL)
     while server._is_server(found.pid, found.socket):
         time.sleep(0.01)
+
+
+def wait_for_the_end_of(backend: int) -> None:
+    """Wait until the process of a connection is gone: it outlives its killed server by a moment."""
+    deadline = time.monotonic() + 10
+    with suppress(ProcessLookupError):
+        while time.monotonic() < deadline:
+            os.kill(backend, 0)
+            time.sleep(0.01)
 
 
 def one_line(caught: pytest.ExceptionInfo[Exception]) -> str:
@@ -170,7 +180,9 @@ def test_a_service_survives_the_death_of_its_server(home: Path) -> None:
     with Database(Settings(database_url=None, home=home)) as database:
         with database.session() as session:
             session.execute(text("INSERT INTO dataset (name) VALUES ('kept')"))
+            backend = session.scalar(text("SELECT pg_backend_pid()"))
         kill(running(home))
+        wait_for_the_end_of(backend)
         with database.session() as session:
             assert session.scalar(text("SELECT name FROM dataset")) == "kept"
     assert running(home) is None
