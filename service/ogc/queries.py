@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, func, literal, select, true, tuple_
 from sqlalchemy.orm import Session
 
 from service.catalogue.collection import Collection
@@ -42,20 +42,27 @@ class Page:
 
 def list_features(session: Session, *, collection: Collection, query: ItemsQuery) -> Page:
     """One page of features in the order of the key."""
-    conditions = selected(collection, query.selection)
-    key = collection.key_columns
-    statement = (
-        select(feature_text(collection), *key)
-        .where(*conditions)
-        .order_by(*key)
-        .limit(query.limit + 1)
-    )
+    light = collection.cheapest([*collection.key, *_columns_of(collection, query.selection)])
+    keys = select(*light.key_columns).select_from(light.source)
+    keys = keys.where(*selected(light, query.selection))
     if query.after is not None:
-        statement = statement.where(_after(collection, query.after))
         matched = query.after.matched
+        keys = keys.where(_after(light, query.after))
     else:
-        statement = statement.offset(query.offset) if query.offset else statement
-        matched = _count(session, collection, query.selection)
+        matched = _count(session, light, query.selection)
+    # The page is chosen by its keys alone, and what is costly is worked out row by row, for its
+    # rows only: left to itself the planner works out every grid's figures first.
+    chosen = (
+        keys.order_by(*light.key_columns).limit(query.limit + 1).offset(query.offset).subquery()
+    )
+    feature = (
+        select(feature_text(collection))
+        .where(*(collection.column(name) == chosen.c[name] for name in collection.key))
+        .limit(1)
+        .lateral()
+    )
+    key = [chosen.c[name] for name in collection.key]
+    statement = select(feature.c.feature, *key).join_from(chosen, feature, true()).order_by(*key)
     rows = session.execute(statement).all()
     page, more = rows[: query.limit], len(rows) > query.limit
     following = Position(tuple(page[-1][1:]), matched) if more else None
@@ -87,17 +94,21 @@ def extent(session: Session, *, collection: Collection) -> Box | None:
     return None if west is None else (west, south, east, north)
 
 
-def _count(session: Session, collection: Collection, selection: Selection) -> int | None:
-    needed = [*selection.filters]
+def _columns_of(collection: Collection, selection: Selection) -> list[str]:
+    """Columns that the conditions of a selection read."""
+    columns = [*selection.filters]
     if selection.boxes:
-        needed.append(collection.search)
+        columns.append(collection.search)
     if selection.interval is not None and collection.temporal is not None:
-        needed.extend(collection.temporal)
-    light = collection.cheapest(needed)
+        columns.extend(collection.temporal)
+    return columns
+
+
+def _count(session: Session, collection: Collection, selection: Selection) -> int | None:
     some = (
         select(literal(1).label("one"))
-        .select_from(light.source)
-        .where(*selected(light, selection))
+        .select_from(collection.source)
+        .where(*selected(collection, selection))
         .limit(COUNT_CEILING + 1)
         .subquery()
     )
