@@ -277,6 +277,22 @@ def _posts() -> Collection:
         .join(Grid, Grid.id == Post.grid_id)
         .where(Post.valid_to.is_(None))
     )
+    # a point within each grid is costly; the grids themselves have the same extent or a little more
+    light = (
+        select(
+            Post.id,
+            Post.role,
+            Post.valid_from,
+            Post.valid_to,
+            Post.fixed,
+            Grid.code.label("grid_code"),
+            Grid.geometry,
+            Grid.geometry.label("area"),
+        )
+        .join(Grid, Grid.id == Post.grid_id)
+        .where(Post.valid_to.is_(None))
+        .subquery("light_posts")
+    )
     return Collection(
         name="posts",
         title="Posts",
@@ -296,6 +312,7 @@ def _posts() -> Collection:
         search="area",
         digits=_POINT_DIGITS,
         temporal=("valid_from", "valid_to"),
+        light=light,
     )
 
 

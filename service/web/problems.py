@@ -8,11 +8,11 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from geodata.errors import GridwardError
+from geodata.errors import GridwardError, UnavailableError
 from service.errors import InvalidParameter, http_status
 
 __all__ = ["ProblemResponse", "add_problem_handlers", "describe", "problem"]
@@ -53,12 +53,16 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(GridwardError, _gridward_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(DBAPIError, _database_error)
+    app.add_exception_handler(UnavailableError, _unavailable)
+    app.add_exception_handler(PoolTimeout, _unavailable)
     app.add_exception_handler(Exception, _unexpected_error)
 
 
 def _gridward_error(request: Request, error: Exception) -> Response:
     status = http_status(error)
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        _log.error("a defect", exc_info=error)
+        return _unexpected_error(request, error)
     headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
     members = {"parameter": error.name} if isinstance(error, InvalidParameter) else {}
     return problem(status, str(error), headers=headers, **members)
@@ -89,18 +93,14 @@ def _http_error(request: Request, error: Exception) -> Response:
     return problem(status, details.get(status, plain), headers=headers)
 
 
-def _database_error(request: Request, error: Exception) -> Response:
-    if isinstance(error, IntegrityError):
-        reason = getattr(getattr(error.orig, "diag", None), "message_primary", None)
-        return problem(HTTPStatus.CONFLICT, reason or "The database refused the change.")
-    if isinstance(error, OperationalError):
-        _log.error("database unavailable: %s", type(error.orig).__name__)
-        return problem(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "The database does not answer. Try again shortly.",
-            headers={"Retry-After": "5"},
-        )
-    return _unexpected_error(request, error)
+def _unavailable(request: Request, error: Exception) -> Response:
+    # what is missing and where is for the log: it names hosts and paths
+    _log.error("%s", error)
+    return problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The database or another part of the service does not answer. Try again shortly.",
+        headers={"Retry-After": "5"},
+    )
 
 
 def _unexpected_error(request: Request, error: Exception) -> Response:

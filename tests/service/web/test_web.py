@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -143,3 +144,14 @@ def test_missing_web_assets_are_said_plainly(shared_town: Settings, tmp_path: Pa
         assert response.status_code == 503
         assert "make setup" in response.text
         assert client.get("/collections").status_code == 200
+
+
+def test_a_database_that_went_away_is_a_problem_of_503(town: Settings, cluster: Any) -> None:
+    with TestClient(create_app(town), base_url=LOOPBACK) as client:
+        assert client.get("/health").status_code == 200
+        cluster.drop(town.database_url)
+        response = client.get("/collections/grids/items")
+        assert response.status_code == 503
+        assert response.headers["content-type"] == "application/problem+json"
+        assert response.headers["retry-after"]
+        assert "gridward_test" not in response.text
