@@ -123,7 +123,7 @@ $(PACKAGES): requirements.lock pyproject.toml | system
 
 $(PEERS): requirements-bench.lock $(PACKAGES)
 	@$(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check --require-hashes \
-	  --requirement requirements-bench.lock
+	  --no-deps --requirement requirements-bench.lock
 	@touch $@
 
 $(ASSETS): package.json package-lock.json .npmrc | $(PACKAGES)
