@@ -53,11 +53,16 @@ def _options(
     pass
 
 
-for command in (run, load, delineate, assign, staff):
-    app.command()(command)
+app.command()(run)
+app.command()(load)
+app.command()(delineate)
+app.command()(assign)
+app.command()(staff)
 app.command("map")(coverage_map)
-for command in (export, check, serve, sample):
-    app.command()(command)
+app.command()(export)
+app.command()(check)
+app.command()(serve)
+app.command()(sample)
 app.add_typer(plan.app)
 app.add_typer(database.app)
 

@@ -110,6 +110,10 @@ WHERE (division.name, division.level, division.parent, division.geometry)
 -- no_households --
 SELECT NOT EXISTS (SELECT FROM household)
 
+-- hold_households --
+-- Whoever writes households now ends first; after this nobody else can.
+LOCK TABLE household, assignment, assignment_history IN ACCESS EXCLUSIVE MODE
+
 -- defer_indexes --
 -- Into an empty table rows go first and what guards them comes after, in the same transaction: an
 -- index is built and a foreign key checked at once in a fraction of the time that row by row takes.

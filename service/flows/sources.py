@@ -226,8 +226,8 @@ def _repairs(source: Source, faults: gpd.GeoDataFrame) -> list[str]:
 
 def _load_households(load: _Load) -> _Tally:
     tally, sample = _Tally(), _Sample(_DATUM_SAMPLE)
-    tally.first = load.run("no_households").scalar_one()
-    if tally.first:
+    if _first_households(load):
+        tally.first = True
         load.run("defer_indexes")
     for valid in _valid_households(load, tally):
         sample.add(valid[["source_x", "source_y", "community", "datum"]])
@@ -246,6 +246,16 @@ def _load_households(load: _Load) -> _Tally:
     load.run("analyze_households")
     tally.warnings += _datum_warnings(load, sample.frame)
     return tally
+
+
+def _first_households(load: _Load) -> bool:
+    """Whether there is no household at all, nor comes one while the table is held."""
+    if not load.run("no_households").scalar_one():
+        return False
+    load.run("hold_households")
+    # another load may have committed between the first look and the lock
+    empty: bool = load.run("no_households").scalar_one()
+    return empty
 
 
 def _valid_households(load: _Load, tally: _Tally) -> Iterator[gpd.GeoDataFrame]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +209,27 @@ def test_two_data_sets_may_use_the_same_references(database: Database, smallton:
     load(database, smallton.manifest)
 
     assert scalar(database, "SELECT count(*) FROM household") == 1600
+
+
+def test_a_first_load_wipes_nobody_elses_rows(database: Database, smallton: Any) -> None:
+    """The table is empty when the load looks, and no longer when it holds it."""
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'household'::regclass"
+    with ThreadPoolExecutor(1) as other:
+        with database.session() as session:
+            session.execute(text("INSERT INTO dataset (name) VALUES ('Elsewhere')"))
+            session.execute(
+                text(
+                    "INSERT INTO household (dataset_id, reference, geometry) "
+                    "SELECT id, 'theirs', ST_SetSRID(ST_MakePoint(1, 1), 4326) FROM dataset"
+                )
+            )
+            loading = other.submit(load, database, smallton.manifest)
+            deadline = time.monotonic() + 30
+            while not session.execute(text(waiting)).scalar() and time.monotonic() < deadline:
+                time.sleep(0.05)
+        assert loading.result(timeout=60).households["records"] == 800
+    assert scalar(database, "SELECT count(*) FROM household") == 801
+    assert scalar(database, "SELECT count(*) FROM household WHERE reference = 'theirs'") == 1
 
 
 def test_a_better_datum_is_named(database: Database, smallton: Any) -> None:
