@@ -15,8 +15,12 @@ __all__ = ["listen", "serve"]
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
+    host: Annotated[
+        str, typer.Option(envvar="GRIDWARD_HOST", help="Address to listen on.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(envvar="GRIDWARD_PORT", min=0, max=65535, help="Port to listen on.")
+    ] = 8000,
 ) -> None:
     """Serve the map, the spatial API and the exports."""
     listener = listen(host, port)  # before the slow imports: a busy port is told at once
@@ -28,8 +32,9 @@ def serve(
     from service.settings import Settings
 
     logging = copy.deepcopy(LOGGING_CONFIG)
-    logging["handlers"]["access"]["stream"] = "ext://sys.stderr"
-    config = uvicorn.Config(create_app(Settings()), log_config=logging)
+    # our own access log: uvicorn's would write addresses and places of households
+    logging["loggers"]["gridward.access"] = {**logging["loggers"]["uvicorn"]}
+    config = uvicorn.Config(create_app(Settings()), log_config=logging, access_log=False)
     uvicorn.Server(config).run(sockets=[listener])
 
 
