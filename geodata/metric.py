@@ -5,7 +5,8 @@ centre of the data (the radii of curvature of the ellipsoid there). The map is a
 edges stay straight, shared vertices stay shared, and what tiles in degrees tiles in metres. Within
 20 km of the centre the scale errs by less than 0.4 % at 50 degrees of latitude.
 
-Source: the local equirectangular projection; radii of curvature after Snyder (1987), eq. 4-18, 4-20.
+Source: the local equirectangular projection; radii of curvature as in Snyder (1987), equations
+4-18 and 4-20.
 """
 
 from __future__ import annotations
