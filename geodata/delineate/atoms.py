@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import shapely
+from numba import njit
 from numpy.typing import NDArray
 
 __all__ = ["Cuts", "cut_faces"]
@@ -21,6 +22,8 @@ __all__ = ["Cuts", "cut_faces"]
 #: dangles and drop out when the faces are built again.
 _OVERSHOOT_M = 1e-3
 _BEYOND_M = 1e6
+#: No cut where two households are nearer than this across it.
+_NARROWEST_GAP_M = 4 * _OVERSHOOT_M
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,28 +34,24 @@ class Cuts:
     ----------
     lines : array of LineString, metres
         All cuts, down to the fine cap.
-    frames : dict of face -> (origin (2,), axes (2, 2))
-        The rectangle's frame that a face was cut in.
-    boxes : dict of face -> (m, 2, 2) float64
-        The cells down to the coarse cap, as low and high corners in that frame.
+    origin : (faces, 2), axes : (faces, 2, 2)
+        The frame of each face's rectangle.
+    start : (faces + 1,) int64
+        Where each face's coarse cells begin; none for a face that is not cut.
+    cells : (m, 2, 2) float64
+        The cells down to the coarse cap, as low and high corners in the frame of their face.
     """
 
     lines: NDArray[Any]
-    frames: dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]]
-    boxes: dict[int, NDArray[np.float64]]
+    origin: NDArray[np.float64]
+    axes: NDArray[np.float64]
+    start: NDArray[np.int64]
+    cells: NDArray[np.float64]
 
     def coarse_cell(self, face: NDArray[np.int64], xy: NDArray[np.float64]) -> NDArray[np.int64]:
         """The coarse cell, numbered within its face, that each point (n, 2) of a face lies in."""
-        cell = np.zeros(len(face), dtype=np.int64)
-        order = np.argsort(face, kind="stable")
-        for number, boxes in self.boxes.items():
-            low, high = np.searchsorted(face[order], [number, number + 1])
-            rows = order[low:high]
-            origin, axes = self.frames[number]
-            uv = (xy[rows] - origin) @ axes.T
-            inside = (uv[:, None, :] >= boxes[None, :, 0]) & (uv[:, None, :] < boxes[None, :, 1])
-            cell[rows] = np.argmax(inside.all(axis=2), axis=1)
-        return cell
+        uv = _in_frame(xy, self.origin[face], self.axes[face])
+        return _cell_of(face, uv, self.start, self.cells)
 
 
 def cut_faces(
@@ -82,29 +81,33 @@ def cut_faces(
     xy = np.concatenate([xy, places])
     item_face = np.concatenate([item_face, place_face])
     load = np.concatenate([load, place_load])
-    heavy = np.flatnonzero(np.bincount(item_face, load, len(faces)) > fine)
-    order = np.argsort(item_face, kind="stable")
-    starts = np.searchsorted(item_face[order], np.arange(len(faces) + 1))
-    segments: list[NDArray[np.float64]] = []
-    owner: list[int] = []
-    frames, boxes = {}, {}
-    for face, rectangle in zip(
-        heavy.tolist(), shapely.minimum_rotated_rectangle(faces[heavy]), strict=True
-    ):
-        items = order[starts[face] : starts[face + 1]]
-        if len(items) < 2:
-            continue
-        frame = _frame(rectangle)
-        cuts, cells = _bisect(frame, xy[items], load[items], coarse, fine)
-        segments += cuts
-        owner += [face] * len(cuts)
-        if len(cells) > 1:
-            frames[face], boxes[face] = frame, np.stack(cells)
+    heavy = np.bincount(item_face, load, len(faces)) > fine
+    origin, axes = _frames(faces, heavy)
+    chosen = np.flatnonzero(heavy[item_face])
+    chosen = chosen[np.argsort(item_face[chosen], kind="stable")]
+    owner = item_face[chosen]
+    cuts, cut_face, cells, cell_face = _bisect(
+        _in_frame(xy[chosen], origin[owner], axes[owner]),
+        load[chosen],
+        np.searchsorted(owner, np.arange(len(faces) + 1)),
+        coarse,
+        fine,
+    )
     lines = np.empty(0, dtype=object)
-    if segments:
-        across = shapely.linestrings(np.stack(segments))
-        lines = _lengthened(shapely.get_parts(shapely.intersection(across, faces[np.array(owner)])))
-    return Cuts(lines=lines, frames=frames, boxes=boxes)
+    if len(cuts):
+        ends = np.clip(cuts, -_BEYOND_M, _BEYOND_M) @ axes[cut_face] + origin[cut_face, None, :]
+        across = shapely.linestrings(ends)
+        lines = _lengthened(shapely.get_parts(shapely.intersection(across, faces[cut_face])))
+    order = np.argsort(cell_face, kind="stable")
+    start = np.searchsorted(cell_face[order], np.arange(len(faces) + 1))
+    return Cuts(lines=lines, origin=origin, axes=axes, start=start, cells=cells[order])
+
+
+def _in_frame(
+    xy: NDArray[np.float64], origin: NDArray[np.float64], axes: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Points (n, 2) in metres, each in the frame of its own face."""
+    return np.asarray(np.einsum("ni,nji->nj", xy - origin, axes))
 
 
 def _lengthened(parts: NDArray[Any]) -> NDArray[Any]:
@@ -137,66 +140,134 @@ def _land(
     return np.concatenate(points), owner, np.full(len(owner), cap / 4.0)
 
 
-def _frame(rectangle: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Origin (2,) and axes (2, 2) of a rectangle; unit axes, the longer one first."""
-    corners = shapely.get_coordinates(rectangle)
-    first, second = corners[1] - corners[0], corners[3] - corners[0]
-    lengths = float(np.hypot(*first)), float(np.hypot(*second))
-    if lengths[0] < lengths[1]:
-        first, second, lengths = second, first, lengths[::-1]
-    return corners[0], np.stack([first / max(lengths[0], 1e-9), second / max(lengths[1], 1e-9)])
+def _frames(
+    faces: NDArray[Any], wanted: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Origin (n, 2) and unit axes (n, 2, 2), the longer first, of the wanted faces' rectangles.
+
+    A rectangle without extent, and a face that is not wanted, has the axes of the plane.
+    """
+    origin = np.zeros((len(faces), 2))
+    axes = np.tile(np.eye(2), (len(faces), 1, 1))
+    rows = np.flatnonzero(wanted)
+    rectangles = shapely.minimum_rotated_rectangle(faces[rows])
+    sound = shapely.get_num_coordinates(rectangles) == 5
+    rows, rectangles = rows[sound], rectangles[sound]
+    corners = shapely.get_coordinates(rectangles).reshape(-1, 5, 2)
+    sides = np.stack([corners[:, 1] - corners[:, 0], corners[:, 3] - corners[:, 0]], axis=1)
+    length = np.maximum(np.hypot(sides[..., 0], sides[..., 1]), 1e-9)
+    longer_first = np.argsort(-length, axis=1, kind="stable")
+    units = sides / length[..., None]
+    origin[rows] = corners[:, 0]
+    axes[rows] = np.take_along_axis(units, longer_first[..., None], axis=1)
+    return origin, axes
 
 
-def _bisect(
-    frame: tuple[NDArray[np.float64], NDArray[np.float64]],
-    xy: NDArray[np.float64],
-    load: NDArray[np.float64],
-    coarse: float,
-    fine: float,
-) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]:
-    """The cuts (2, 2) of one face in metres, and its coarse cells in the frame."""
-    origin, axes = frame
-    uv = (xy - origin) @ axes.T
-    everywhere = np.array([[-np.inf, -np.inf], [np.inf, np.inf]])
-    pending = [(np.arange(len(uv)), everywhere, False)]
-    cuts: list[NDArray[np.float64]] = []
-    cells: list[NDArray[np.float64]] = []
-    while pending:
-        items, box, counted = pending.pop()
-        weight = load[items].sum()
-        split = None
-        if weight > fine and len(items) > 1:
-            split = _best_cut(uv[items], load[items])
-        if not counted and (split is None or weight <= coarse):
-            cells.append(box)
-            counted = True
-        if split is None:
+@njit(cache=True)
+def _best_cut(uv, load, items):  # type: ignore[no-untyped-def]
+    """Axis and place of the cut that halves the load best, across the longer extent; or -1."""
+    n = len(items)
+    low, high = np.full(2, np.inf), np.full(2, -np.inf)
+    total = 0.0
+    for p in range(n):
+        total += load[items[p]]
+        for axis in range(2):
+            low[axis] = min(low[axis], uv[items[p], axis])
+            high[axis] = max(high[axis], uv[items[p], axis])
+    longer = 0 if high[0] - low[0] >= high[1] - low[1] else 1
+    position = np.empty(n)
+    for turn in range(2):
+        axis = longer if turn == 0 else 1 - longer
+        for p in range(n):
+            position[p] = uv[items[p], axis]
+        order = np.argsort(position)
+        widest = 0.0
+        for p in range(n - 1):
+            widest = max(widest, position[order[p + 1]] - position[order[p]])
+        if widest <= _NARROWEST_GAP_M:
             continue
-        axis, place = split
-        # cuts are clipped by the face; the box only bounds them by earlier cuts
-        ends = np.clip(box, -_BEYOND_M, _BEYOND_M)
-        ends[:, axis] = place
-        cuts.append(ends @ axes + origin)
-        below = uv[items, axis] < place
-        low, high = box.copy(), box.copy()
-        low[1, axis] = high[0, axis] = place
-        pending += [(items[below], low, counted), (items[~below], high, counted)]
-    return cuts, cells
+        half, below = total / 2.0, 0.0
+        best, place = np.inf, 0.0
+        for p in range(n - 1):
+            below += load[items[order[p]]]
+            gap = position[order[p + 1]] - position[order[p]]
+            # a wide gap near the middle is better than a narrow one at it
+            score = abs(below - half) / half - 0.25 * gap / widest
+            if gap > _NARROWEST_GAP_M and score < best:
+                best, place = score, position[order[p]] + gap / 2.0
+        return axis, place
+    return -1, 0.0
 
 
-def _best_cut(uv: NDArray[np.float64], load: NDArray[np.float64]) -> tuple[int, float] | None:
-    """Axis and place of the cut that halves the load best, across the longer extent."""
-    spread = np.ptp(uv, axis=0)
-    for axis in (0, 1) if spread[0] >= spread[1] else (1, 0):
-        order = np.argsort(uv[:, axis], kind="stable")
-        position, below = uv[order, axis], np.cumsum(load[order])
-        gap = np.diff(position)
-        if gap.max(initial=0.0) <= 4 * _OVERSHOOT_M:
+@njit(cache=True)
+def _bisect(uv, load, start, coarse, fine):  # type: ignore[no-untyped-def]
+    """Halve the items of each face down to both caps.
+
+    Returns the cuts (c, 2, 2) as ends in the frame of their face, their faces (c,), the coarse
+    cells (m, 2, 2) of the faces that are cut as low and high corners, and theirs (m,).
+    """
+    n = len(uv)
+    order = np.arange(n)
+    cuts, cut_face = np.empty((n, 2, 2)), np.empty(n, np.int64)
+    cells, cell_face = np.empty((n, 2, 2)), np.empty(n, np.int64)
+    cut_count, cell_count = 0, 0
+    # what is still to be cut: a range of items, the box around them, and whether it is counted
+    low, high, counted = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.bool_)
+    boxes = np.empty((n, 2, 2))
+    side = np.empty(n, np.int64)
+    for face in range(len(start) - 1):
+        if start[face + 1] - start[face] < 2:
             continue
-        half = below[-1] / 2.0
-        # a wide gap near the middle is better than a narrow one at it
-        unevenness = np.abs(below[:-1] - half) / half
-        score = np.where(gap > 4 * _OVERSHOOT_M, unevenness - 0.25 * gap / gap.max(), np.inf)
-        best = int(np.argmin(score))
-        return axis, float(position[best] + gap[best] / 2.0)
-    return None
+        low[0], high[0], counted[0] = start[face], start[face + 1], False
+        boxes[0, 0], boxes[0, 1] = -np.inf, np.inf
+        pending = 1
+        while pending > 0:
+            pending -= 1
+            a, b, box, done = low[pending], high[pending], boxes[pending].copy(), counted[pending]
+            weight = load[order[a:b]].sum()
+            axis, place = -1, 0.0
+            if weight > fine and b - a > 1:
+                axis, place = _best_cut(uv, load, order[a:b])
+            if not done and (axis < 0 or weight <= coarse):
+                cells[cell_count], cell_face[cell_count] = box, face
+                cell_count += 1
+                done = True
+            if axis < 0:
+                continue
+            # cuts are clipped by the face; the box only bounds them by earlier cuts
+            cuts[cut_count], cut_face[cut_count] = box, face
+            cuts[cut_count, :, axis] = place
+            cut_count += 1
+            middle, rest = a, 0
+            for p in range(a, b):
+                if uv[order[p], axis] < place:
+                    order[middle] = order[p]
+                    middle += 1
+                else:
+                    side[rest] = order[p]
+                    rest += 1
+            order[middle:b] = side[:rest]
+            low[pending], high[pending], counted[pending] = a, middle, done
+            boxes[pending] = box
+            boxes[pending, 1, axis] = place
+            pending += 1
+            low[pending], high[pending], counted[pending] = middle, b, done
+            boxes[pending] = box
+            boxes[pending, 0, axis] = place
+            pending += 1
+    return cuts[:cut_count], cut_face[:cut_count], cells[:cell_count], cell_face[:cell_count]
+
+
+@njit(cache=True)
+def _cell_of(face, uv, start, cells):  # type: ignore[no-untyped-def]
+    found = np.zeros(len(face), np.int64)
+    for i in range(len(face)):
+        for cell in range(start[face[i]], start[face[i] + 1]):
+            u, v = uv[i, 0], uv[i, 1]
+            if (
+                cells[cell, 0, 0] <= u < cells[cell, 1, 0]
+                and cells[cell, 0, 1] <= v < cells[cell, 1, 1]
+            ):
+                found[i] = cell - start[face[i]]
+                break
+    return found

@@ -51,7 +51,9 @@ def shared_edges(polygons: NDArray[Any]) -> Edges:
     _, node = np.unique(key[:, 0] + 1j * key[:, 1], return_inverse=True)
     a, b = node[: len(start)].astype(np.int64), node[len(start) :].astype(np.int64)
     low, high = np.minimum(a, b), np.maximum(a, b)
+    # a segment shorter than the precision is a point, and parts nobody
     order = np.lexsort((owner, high, low))
+    order = order[low[order] < high[order]]
     low, high, owner = low[order], high[order], owner[order]
     ends = np.stack([start[order], end[order]], axis=1)
     twin = np.zeros(len(order), dtype=bool)

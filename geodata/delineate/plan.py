@@ -204,10 +204,8 @@ def _lines(
         raise InputError("column 'weight' of the barriers must be above 0")
     usable = ~(barriers.geometry.isna() | barriers.geometry.is_empty).to_numpy()
     shapes, weight = barriers.geometry.to_numpy()[usable], weight[usable]
-    parts, owner = shapely.get_parts(shapes, return_index=True)
-    lines = [as_lines(parts[i : i + 1]) for i in range(len(parts))]
-    price = np.repeat(1.0 / weight[owner], [len(line) for line in lines])
-    flat = np.concatenate([*lines, np.empty(0, dtype=object)])
+    flat, owner = as_lines(shapes)
+    price = 1.0 / weight[owner]
     wkb = shapely.to_wkb(shapely.normalize(flat))
     order = np.lexsort((price, wkb))
     first = np.ones(len(order), dtype=bool)
@@ -269,42 +267,43 @@ def _assemble(
     home: NDArray[np.int64],
     solved: list[Solved],
 ) -> Plan:
-    frames, reports = [], []
-    membership = np.full(len(home), None, dtype=object)
-    order, starts = _by_community(home, len(places))
+    if not solved:
+        raise InputError("there is no community to divide")
     plane = MetricPlane.of_frame(places)
     shapes = stitch(
         places.geometry.to_numpy(), [result.grids for result in solved], plane.metres_per_y
     )
+    codes = [
+        np.array([f"{result.code}{n:03d}" for n in range(1, len(result.grids) + 1)], dtype=object)
+        for result in solved
+    ]
+    membership = np.full(len(home), None, dtype=object)
+    order, starts = _by_community(home, len(places))
     for i, result in enumerate(solved):
-        codes = np.array(
-            [f"{result.code}{n:03d}" for n in range(1, len(result.grids) + 1)], dtype=object
-        )
-        membership[order[starts[i] : starts[i + 1]]] = codes[result.owner]
-        frames.append(
-            pd.DataFrame(
-                {
-                    "grid_code": codes,
-                    "community_code": result.code,
-                    "households": result.households,
-                    "parts": result.parts.astype("int32"),
-                    "flag": result.flag,
-                    "reason": result.reason,
-                    "geometry": shapes[i],
-                }
-            )
-        )
-        reports.append(_report(result))
-    if not frames:
-        raise InputError("there is no community to divide")
+        membership[order[starts[i] : starts[i + 1]]] = codes[i][result.owner]
+    counts = [len(result.grids) for result in solved]
     grids = gpd.GeoDataFrame(
-        pd.concat(frames, ignore_index=True), geometry="geometry", crs=places.crs
+        {
+            "grid_code": np.concatenate(codes),
+            "community_code": np.repeat(places["code"].to_numpy(), counts),
+            "households": np.concatenate([result.households for result in solved]),
+            "parts": np.concatenate([result.parts for result in solved]).astype("int32"),
+            "flag": _texts([result.flag for result in solved]),
+            "reason": _texts([result.reason for result in solved]),
+        },
+        geometry=np.concatenate(shapes),
+        crs=places.crs,
     )
     return Plan(
         grids=grids,
         membership=pd.Series(membership, index=index, name="grid_code", dtype=object),
-        report=pd.DataFrame(reports),
+        report=pd.DataFrame([_report(result) for result in solved]),
     )
+
+
+def _texts(values: list[NDArray[Any]]) -> pd.Series:
+    """Texts of which most are missing; the missing ones stay None."""
+    return pd.Series(np.concatenate(values), dtype=object)
 
 
 def _report(result: Solved) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from geodata.delineate.atoms import cut_faces
-from geodata.delineate.faces import polygonize_inside
+from geodata.delineate.faces import faces_inside, node, node_further
 from geodata.delineate.graph import Edges, shared_edges, totals
 from geodata.delineate.refine import AtomGraph
 from geodata.delineate.task import Items
@@ -62,13 +62,12 @@ class Level:
 def item_face(faces: NDArray[Any], xy: NDArray[np.float64]) -> NDArray[np.int64]:
     """The face that covers each point: the lowest on an edge, the nearest where none does."""
     points = shapely.points(xy)
-    tree = shapely.STRtree(faces)
-    point, face = tree.query(points, predicate="intersects")
+    face, point = shapely.STRtree(points).query(faces, predicate="intersects")
     found = np.full(len(points), len(faces), dtype=np.int64)
     np.minimum.at(found, point, face)
     lost = np.flatnonzero(found == len(faces))
     if len(lost):
-        found[lost] = tree.nearest(points[lost])
+        found[lost] = shapely.STRtree(faces).nearest(points[lost])
     return found
 
 
@@ -97,15 +96,15 @@ def tile(
     cut_cost : float
         What a metre of border off the barriers costs.
     """
-    faces = _canonical(polygonize_inside(area, np.append(barriers, shapely.boundary(area))))
+    noded = node(np.append(barriers, shapely.boundary(area)))
+    faces = _canonical(faces_inside(area, noded))
     cuts = cut_faces(
         faces, item_face(faces, items.xy), items.xy, items.load,
         coarse=coarse, fine=fine, area_cap=area_cap,
     )  # fmt: skip
     pieces, face = faces, np.arange(len(faces))
     if len(cuts.lines):
-        outlines = shapely.boundary(faces)
-        pieces = _canonical(polygonize_inside(area, np.concatenate([outlines, cuts.lines])))
+        pieces = _canonical(faces_inside(area, node_further(noded, cuts.lines)))
     inside = shapely.get_coordinates(shapely.point_on_surface(pieces))
     if len(cuts.lines):
         face = item_face(faces, inside)
