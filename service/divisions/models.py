@@ -95,3 +95,7 @@ class Division(Base):
     geometry: Mapped[Any] = mapped_column(
         Geometry("MULTIPOLYGON", srid=SRID, spatial_index=False), nullable=False
     )
+    #: The geometry as delivered, where ``geometry`` gained the vertices that grid borders end at.
+    outline: Mapped[Any | None] = mapped_column(
+        Geometry("MULTIPOLYGON", srid=SRID, spatial_index=False)
+    )

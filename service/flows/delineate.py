@@ -226,12 +226,17 @@ def _figure(value: Any) -> float | None:
 
 
 def _warnings(plan: Plan) -> list[str]:
+    """A sentence a flag; every grid carries its own reason."""
     flagged = plan.grids[plan.grids["flag"].notna()]
-    return [
-        f"community {grid.community_code}: a grid of {grid.households} households is "
-        f"{grid.flag}: {grid.reason}"
-        for grid in flagged.itertuples()
-    ]
+    told = []
+    for flag, group in flagged.groupby("flag", sort=True):
+        first = group.iloc[0]
+        others = f", and {len(group) - 1:,} more" if len(group) > 1 else ""
+        told.append(
+            f"{flag}: community {first.community_code}, {first.households} households: "
+            f"{first.reason}{others}"
+        )
+    return told
 
 
 def _together(figures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

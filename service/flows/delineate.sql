@@ -1,5 +1,6 @@
 -- communities --
-SELECT code, name, geometry
+-- As delivered: the vertices that a plan gave its communities must not change the next plan.
+SELECT code, name, coalesce(outline, geometry) AS geometry
 FROM division
 WHERE code = ANY(CAST(:codes AS text[]))
 ORDER BY code COLLATE "C"

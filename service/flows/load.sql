@@ -103,8 +103,13 @@ FROM staged
 LEFT JOIN division AS above ON above.code = staged.parent AND above.dataset_id = :dataset_id
 ON CONFLICT (code) DO UPDATE SET
     name = excluded.name, level = excluded.level, parent = excluded.parent,
-    parent_rank = excluded.parent_rank, geometry = excluded.geometry
-WHERE (division.name, division.level, division.parent, division.geometry)
+    parent_rank = excluded.parent_rank,
+    geometry = CASE
+        WHEN coalesce(division.outline, division.geometry) = excluded.geometry
+        THEN division.geometry ELSE excluded.geometry
+    END,
+    outline = CASE WHEN division.outline = excluded.geometry THEN division.outline END
+WHERE (division.name, division.level, division.parent, coalesce(division.outline, division.geometry))
     IS DISTINCT FROM (excluded.name, excluded.level, excluded.parent, excluded.geometry)
 
 -- no_households --

@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 
 import geopandas as gpd
+import shapely
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
@@ -75,7 +76,7 @@ def save(
     communities : sequence of str
         Codes of the communities that the plan rules.
     grids : GeoDataFrame
-        community_code, households, flag, geometry (EPSG:4326). A polygon that a grid of the
+        community_code, households, flag, reason, geometry (EPSG:4326). A polygon that a grid of the
         community already has keeps that grid and its code; every other takes, in the order of the
         rows, the next number that the community never used.
     parameters, report : mapping
@@ -88,6 +89,7 @@ def save(
             "households": grids["households"].to_numpy(),
             "kind": "basic",
             "flag": grids["flag"].to_numpy(),
+            "reason": grids["reason"].to_numpy() if "reason" in grids else None,
         },
         geometry=grids.geometry.to_numpy(),
         crs=grids.crs,
@@ -109,7 +111,7 @@ def save(
 
 
 def plan_grids(session: Session, *, plan_id: int) -> gpd.GeoDataFrame:
-    """The grids of a plan: grid_code, community_code, kind, flag, households, geometry."""
+    """The grids of a plan: grid_code, community_code, kind, flag, reason, households, geometry."""
     return read_frame(session, _SQL["plan_grids"], {"plan_id": plan_id})
 
 
@@ -180,10 +182,33 @@ def activate(session: Session, *, plan_id: int, on: date | None = None) -> dict[
             f"plan {plan_id} cannot begin on {effective_from}: that day is past, and what held "
             "then must stay answerable"
         )
+    _share_vertices(session, plan_id)
     values = {"plan_id": plan_id, "effective_from": effective_from}
     for step in ("close_superseded", "open_range", "mark_active", "retire_superseded"):
         session.execute(_SQL[step], values)
     return {"plan": plan_id, "state": "active", "effective_from": effective_from.isoformat()}
+
+
+def _share_vertices(session: Session, plan_id: int) -> None:
+    """Give the communities of a plan the vertices at which its grid borders end.
+
+    Their area stays the same, but without those vertices an edge of a community and the grid edges
+    along it part by centimetres as soon as both are projected.
+    """
+    grids = plan_grids(session, plan_id=plan_id)
+    codes, unions = [], []
+    for code, group in grids.groupby("community_code"):
+        shapes = group.geometry.to_numpy()
+        exact = shapely.coverage_is_valid(shapes)
+        union = shapely.coverage_union_all(shapes) if exact else shapely.union_all(shapes)
+        if shapely.is_valid(union):
+            codes.append(code)
+            unions.append(shapely.multipolygons(shapely.get_parts(union)))
+    outlines = gpd.GeoDataFrame({"code": codes}, geometry=unions, crs=grids.crs)
+    session.execute(_SQL["drop_outlines"])
+    session.execute(_SQL["stage_outlines"])
+    copy_frame(session, outlines, "staged_outline")
+    session.execute(_SQL["save_outlines"])
 
 
 def list_plans(session: Session) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ CREATE TEMPORARY TABLE staged_grid (
     households bigint NOT NULL,
     kind text NOT NULL,
     flag text,
+    reason text,
     geometry geometry(Geometry, 4326) NOT NULL
 ) ON COMMIT DROP
 
@@ -53,10 +54,10 @@ WITH used AS (
             AND grid.geometry = staged_grid.geometry
     )
 ), added AS (
-    INSERT INTO grid (code, community_code, number, kind, flag, households, geometry)
+    INSERT INTO grid (code, community_code, number, kind, flag, reason, households, geometry)
     SELECT
         community_code || lpad(CAST(number AS text), greatest(3, length(CAST(number AS text))), '0'),
-        community_code, number, kind, flag, households, geometry
+        community_code, number, kind, flag, reason, households, geometry
     FROM changed
     RETURNING id
 )
@@ -93,8 +94,8 @@ FOR UPDATE
 SELECT CURRENT_DATE
 
 -- plan_grids --
-SELECT grid.code AS grid_code, grid.community_code, grid.kind, grid.flag, grid.households,
-    grid.geometry
+SELECT grid.code AS grid_code, grid.community_code, grid.kind, grid.flag, grid.reason,
+    grid.households, grid.geometry
 FROM plan_grid
 JOIN grid ON grid.id = plan_grid.grid_id
 WHERE plan_grid.plan_id = :plan_id
@@ -106,6 +107,24 @@ FROM community_plan
 JOIN division ON division.code = community_plan.community_code
 WHERE community_plan.plan_id = :plan_id
 ORDER BY division.code COLLATE "C"
+
+-- stage_outlines --
+CREATE TEMPORARY TABLE staged_outline (
+    code text PRIMARY KEY,
+    geometry geometry(MultiPolygon, 4326) NOT NULL
+) ON COMMIT DROP
+
+-- drop_outlines --
+DROP TABLE IF EXISTS staged_outline
+
+-- save_outlines --
+-- The same area, with every vertex at which a border between grids meets it; the geometry as it was
+-- delivered is kept, for it is what the next plan and the next file are compared with.
+UPDATE division
+SET outline = coalesce(division.outline, division.geometry), geometry = staged_outline.geometry
+FROM staged_outline
+WHERE division.code = staged_outline.code
+    AND NOT division.geometry = staged_outline.geometry
 
 -- set_state --
 UPDATE grid_plan SET state = :state WHERE id = :plan_id

@@ -85,6 +85,7 @@ class Grid(Base):
         ),
         CheckConstraint("number > 0", name="number"),
         CheckConstraint("kind IN ('basic', 'dedicated', 'micro')", name="kind"),
+        CheckConstraint("reason IS NULL OR flag IS NOT NULL", name="reason"),
         CheckConstraint("households >= 0", name="households"),
         CheckConstraint(
             "GeometryType(geometry) IN ('POLYGON', 'MULTIPOLYGON')"
@@ -102,6 +103,7 @@ class Grid(Base):
     number: Mapped[int]
     kind: Mapped[str] = mapped_column(server_default=text("'basic'"))
     flag: Mapped[str | None]
+    reason: Mapped[str | None]
     households: Mapped[int] = mapped_column(server_default=text("0"))
     geometry: Mapped[Any] = mapped_column(
         Geometry("GEOMETRY", srid=SRID, spatial_index=False), nullable=False

@@ -18,6 +18,7 @@ CURRENT_GRID: Final[TableClause] = table(
     column("community_code", Text),
     column("kind", Text),
     column("flag", Text),
+    column("reason", Text),
     column("dataset_id", Integer),
     column("plan_id", Integer),
     column("geometry", Geometry("GEOMETRY", srid=SRID)),

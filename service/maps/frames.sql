@@ -7,7 +7,7 @@ WHERE (CAST(:name AS text) IS NULL OR name = :name)
 ORDER BY id
 
 -- grids --
-SELECT grid_code, community_code, households, flag, geometry
+SELECT grid_code, community_code, households, flag, reason, geometry
 FROM coverage
 WHERE dataset_id = ANY (CAST(:datasets AS integer[]))
 ORDER BY grid_code COLLATE "C"

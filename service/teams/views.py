@@ -32,6 +32,7 @@ COVERAGE: Final[TableClause] = table(
     column("plan_id", Integer),
     column("kind", Text),
     column("flag", Text),
+    column("reason", Text),
     column("records", Integer),
     column("households", Integer),
     column("target", Integer),

@@ -39,6 +39,7 @@ CREATE TABLE division (
     parent      text,
     parent_rank smallint,
     geometry    geometry(MultiPolygon, 4326) NOT NULL,
+    outline     geometry(MultiPolygon, 4326),
     CONSTRAINT pk_division PRIMARY KEY (code),
     CONSTRAINT uq_division_code_rank UNIQUE (code, rank),
     CONSTRAINT fk_division_dataset_id FOREIGN KEY (dataset_id) REFERENCES dataset (id),
@@ -125,6 +126,7 @@ CREATE TABLE grid (
     number         integer NOT NULL,
     kind           text NOT NULL DEFAULT 'basic',
     flag           text,
+    reason         text,
     households     integer NOT NULL DEFAULT 0,
     geometry       geometry(Geometry, 4326) NOT NULL,
     CONSTRAINT pk_grid PRIMARY KEY (id),
@@ -136,6 +138,7 @@ CREATE TABLE grid (
     ),
     CONSTRAINT ck_grid_number CHECK (number > 0),
     CONSTRAINT ck_grid_kind CHECK (kind IN ('basic', 'dedicated', 'micro')),
+    CONSTRAINT ck_grid_reason CHECK (reason IS NULL OR flag IS NOT NULL),
     CONSTRAINT ck_grid_households CHECK (households >= 0),
     CONSTRAINT ck_grid_geometry CHECK (
         GeometryType(geometry) IN ('POLYGON', 'MULTIPOLYGON')

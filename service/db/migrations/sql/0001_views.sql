@@ -6,6 +6,7 @@ SELECT
     grid.community_code,
     grid.kind,
     grid.flag,
+    grid.reason,
     division.dataset_id,
     community_plan.plan_id,
     grid.geometry
@@ -53,6 +54,7 @@ SELECT
     current_grid.plan_id,
     current_grid.kind,
     current_grid.flag,
+    current_grid.reason,
     load.records,
     load.households,
     dataset.target,
