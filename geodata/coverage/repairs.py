@@ -32,9 +32,10 @@ def repair(polygons: gpd.GeoDataFrame) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFra
        row where codes are equal).
     3. A piece below ``SLIVER_M2`` that is cut off by this goes to the neighbour with which it
        shares most border. Without a neighbour it stays, or is dropped below ``DROPPED_M2``.
-    4. Polygons that meet share their vertices afterwards, so that no rounding overlap is left.
+    4. Polygons that meet share their vertices afterwards: what a neighbour has on an edge is
+       inserted there, so that no projection drives them apart.
 
-    Gaps stay as they are. Polygons that no fault touches keep their coordinates as they are.
+    Gaps stay as they are. Polygons that no fault touches keep their vertices as they are.
 
     Parameters
     ----------

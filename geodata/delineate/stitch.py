@@ -15,10 +15,13 @@ import shapely
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from geodata.coverage.vertices import NEAR_M, insert_vertices
+
 __all__ = ["stitch"]
 
-#: A vertex lies on an edge when it is this near.
-_NEAR_M = 1e-5
+#: Two vertices on a common boundary are the same crossing when they are this near. A road that runs
+#: nearly along the boundary magnifies the rounding of where it crosses.
+_SAME_M = 1e-3
 
 
 def stitch(
@@ -37,14 +40,14 @@ def stitch(
     Returns
     -------
     list of arrays
-        The same grids with more vertices; none moves by more than a hundredth of a millimetre.
+        The same grids with more vertices; none moves by more than a millimetre along the boundary.
     """
-    near = _NEAR_M / scale
+    near = NEAR_M / scale
     fresh = [
         _new_on_boundary(community, own, near) if len(own) > 1 else np.empty((0, 2))
         for community, own in zip(communities, grids, strict=True)
     ]
-    agreed = _agreed(communities, fresh, near)
+    agreed = _agreed(communities, fresh, _SAME_M / scale)
     grids = [_moved(own, old, new) for own, old, new in zip(grids, fresh, agreed, strict=True)]
     tree = shapely.STRtree(communities)
     wanted: list[list[NDArray[np.float64]]] = [[] for _ in communities]
@@ -53,7 +56,7 @@ def stitch(
         for neighbour in np.unique(other[other != number]).tolist():
             wanted[neighbour].append(places[point[other == neighbour]])
     return [
-        _with_vertices(own, np.unique(np.concatenate(points), axis=0), near) if points else own
+        insert_vertices(own, np.unique(np.concatenate(points), axis=0), near) if points else own
         for own, points in zip(grids, wanted, strict=True)
     ]
 
@@ -109,53 +112,3 @@ def _new_on_boundary(community: Any, grids: NDArray[Any], near: float) -> NDArra
     boundary = shapely.boundary(community)
     shapely.prepare(boundary)
     return xy[shapely.dwithin(boundary, shapely.points(xy), near)]
-
-
-def _with_vertices(
-    polygons: NDArray[Any], points: NDArray[np.float64], near: float
-) -> NDArray[Any]:
-    """The polygons of one community, with the points inserted into its outer edges."""
-    edges, count = np.unique(_edges(shapely.get_rings(polygons)), return_counts=True)
-    outer = edges[count == 1]
-    result = polygons.copy()
-    polygon, point = shapely.STRtree(shapely.points(points)).query(
-        polygons, predicate="dwithin", distance=near
-    )
-    for number in np.unique(polygon).tolist():
-        near_by = points[point[polygon == number]]
-        parts = [
-            shapely.Polygon(rings[0], rings[1:])
-            for rings in (
-                [_ring(ring, near_by, outer, near) for ring in shapely.get_rings(part)]
-                for part in shapely.get_parts(polygons[number])
-            )
-        ]
-        result[number] = parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
-    return result if shapely.is_valid(result).all() else polygons
-
-
-def _edges(rings: Any) -> NDArray[Any]:
-    """The edges of rings as comparable records, whichever way they run."""
-    xy, ring = shapely.get_coordinates(rings, return_index=True)
-    point = xy[:, 0] + 1j * xy[:, 1]
-    one, other = point[:-1][ring[1:] == ring[:-1]], point[1:][ring[1:] == ring[:-1]]
-    swap = (one.real > other.real) | ((one.real == other.real) & (one.imag > other.imag))
-    ends = np.stack([np.where(swap, other, one), np.where(swap, one, other)], axis=1)
-    return np.ascontiguousarray(ends).view([("one", complex), ("other", complex)]).ravel()
-
-
-def _ring(
-    ring: Any, points: NDArray[np.float64], outer: NDArray[Any], near: float
-) -> NDArray[np.float64]:
-    xy = shapely.get_coordinates(ring)
-    start, along = xy[:-1], np.diff(xy, axis=0)
-    square = np.maximum((along**2).sum(axis=1), np.finfo(float).tiny)
-    offset = points[:, None, :] - start[None, :, :]
-    share = (offset * along).sum(axis=2) / square
-    distance = np.hypot(*np.moveaxis(offset - share[..., None] * along, 2, 0))
-    inside = (share > 0) & (share < 1) & (distance <= near) & np.isin(_edges(ring), outer)
-    # a vertex that the ring has already is not wanted again
-    inside &= ~(points[:, None, :] == xy[None, :, :]).all(axis=2).any(axis=1)[:, None]
-    which, edge = np.nonzero(inside)
-    order = np.lexsort((share[which, edge], edge))
-    return np.insert(xy, edge[order] + 1, points[which[order]], axis=0)
