@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+from anyio import CancelScope
 from fastapi import APIRouter, Request
 from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from service.catalogue.collection import Collection
 from service.catalogue.formats import FORMATS
@@ -46,7 +51,7 @@ def get_export(collection: str, suffix: str, request: Request) -> Response:
     headers = {"Content-Disposition": f'attachment; filename="{chosen.name}.{suffix}"'}
     if suffix in STREAMS:
         chunks = _opened(database, chosen, selection, STREAMS[suffix])
-        return StreamingResponse(chunks, media_type=FORMATS[suffix], headers=headers)
+        return _Download(chunks, media_type=FORMATS[suffix], headers=headers)
     folder = tempfile.TemporaryDirectory(prefix="gridward-export-")
     path = Path(folder.name) / f"{chosen.name}.{suffix}"
     try:
@@ -59,20 +64,38 @@ def get_export(collection: str, suffix: str, request: Request) -> Response:
     return FileResponse(path, media_type=FORMATS[suffix], headers=headers, background=cleanup)
 
 
+class _Download(StreamingResponse):
+    """A stream that is closed with the answer, also when the client goes away in the middle.
+
+    Left to the garbage collector, a COPY that is half read would block the thread that collects it.
+    """
+
+    def __init__(self, chunks: Generator[bytes, None, None], **options: Any) -> None:
+        self._chunks = chunks
+        super().__init__(chunks, **options)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the stream."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            with CancelScope(shield=True):
+                await run_in_threadpool(self._chunks.close)
+
+
 def _opened(
     database: Database, collection: Collection, selection: Selection, stream: Stream
-) -> Iterator[bytes]:
+) -> Generator[bytes, None, None]:
     """Start a stream: what fails at its start fails before the answer begins."""
 
-    def chunks() -> Iterator[bytes]:
-        with database.session() as session:
-            yield from stream(session, collection, selection)
+    def chunks() -> Generator[bytes, None, None]:
+        with database.session() as session, closing(stream(session, collection, selection)) as rows:
+            # the first chunk of a format may be a heading that asks nothing of the database
+            first = [next(rows), next(rows, b"")]
+            yield b""
+            yield from first
+            yield from rows
 
     started = chunks()
-    first = [next(started), next(started, b"")]
-
-    def all_chunks() -> Iterator[bytes]:
-        yield from first
-        yield from started
-
-    return all_chunks()
+    next(started)
+    return started

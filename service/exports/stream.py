@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from typing import Any, Final
 
 from psycopg import sql
@@ -27,31 +28,34 @@ _CSV_OPTIONS: Final = sql.SQL("(FORMAT csv, HEADER, ENCODING 'UTF8')")
 _FORMULA: Final = r"^[=+\-@\t\r]"
 _NUMBER: Final = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 
-Stream = Callable[[Session, Collection, Selection], Iterator[bytes]]
+Stream = Callable[[Session, Collection, Selection], Generator[bytes, None, None]]
 
 
 def stream_geojson(
     session: Session, collection: Collection, selection: Selection
-) -> Iterator[bytes]:
+) -> Generator[bytes, None, None]:
     """Yield a GeoJSON feature collection (RFC 7946), one feature a line."""
     yield b'{"type":"FeatureCollection","features":[\n'
     waiting = b""
-    for chunk in stream_geojson_lines(session, collection, selection):
-        if waiting and chunk:
-            yield waiting.replace(b"\n", b",\n") + b",\n"
-        waiting = chunk.removesuffix(b"\n") or waiting
+    with closing(stream_geojson_lines(session, collection, selection)) as chunks:
+        for chunk in chunks:
+            if waiting and chunk:
+                yield waiting.replace(b"\n", b",\n") + b",\n"
+            waiting = chunk.removesuffix(b"\n") or waiting
     yield waiting.replace(b"\n", b",\n") + (b"\n]}\n" if waiting else b"]}\n")
 
 
 def stream_geojson_lines(
     session: Session, collection: Collection, selection: Selection
-) -> Iterator[bytes]:
+) -> Generator[bytes, None, None]:
     """Yield the features as GeoJSON, one a line."""
     statement = select(feature_text(collection)).select_from(collection.source)
     yield from _copy_out(session, _in_order(statement, collection, selection), _JSON_OPTIONS)
 
 
-def stream_csv(session: Session, collection: Collection, selection: Selection) -> Iterator[bytes]:
+def stream_csv(
+    session: Session, collection: Collection, selection: Selection
+) -> Generator[bytes, None, None]:
     """Yield CSV: UTF-8 with byte order mark; points as lon and lat, areas as WKT."""
     statement = select(*_csv_columns(collection))
     yield _BYTE_ORDER_MARK
@@ -97,7 +101,9 @@ def _guarded(column: ColumnElement[Any]) -> ColumnElement[Any]:
     return case((runs, func.concat("'", column)), else_=column)
 
 
-def _copy_out(session: Session, statement: Select[Any], options: sql.SQL) -> Iterator[bytes]:
+def _copy_out(
+    session: Session, statement: Select[Any], options: sql.SQL
+) -> Generator[bytes, None, None]:
     """Yield what COPY sends, in chunks of about 256 kB that end with a line."""
     compiled = statement.compile(
         dialect=session.get_bind().dialect, compile_kwargs={"render_postcompile": True}

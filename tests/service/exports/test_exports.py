@@ -5,12 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+import threading
+import time
 from pathlib import Path
 
 import geopandas as gpd
+import httpx
 import pytest
+import uvicorn
 from fastapi.testclient import TestClient
-from sqlalchemy import func, insert, literal, select
+from sqlalchemy import func, insert, literal, select, text
 
 from service.app import create_app
 from service.catalogue.published import COLLECTIONS
@@ -125,22 +129,56 @@ def test_awkward_text_survives(town: Settings) -> None:
     assert {name: rows[name]["address"] for name in texts} == {**texts, "A2": "'=1+1"}
 
 
-def test_large_exports_are_whole(town: Settings) -> None:
-    many = 30_000
+def add_many(town: Settings, many: int) -> None:
     with Database(town) as database, database.session() as session:
         number = func.generate_series(1, many).column_valued("number")
-        rows = Household.__table__.insert().from_select(
-            ["dataset_id", "reference", "address", "geometry"],
-            select(
-                literal(1),
-                func.concat("N", number),
-                func.repeat("Long Street ", 3),
-                func.ST_SetSRID(func.ST_MakePoint(0.001, 0.001), 4326),
-            ),
+        columns = ["dataset_id", "reference", "address", "geometry"]
+        rows = select(
+            literal(1),
+            func.concat("N", number),
+            func.repeat("Long Street ", 3),
+            func.ST_SetSRID(func.ST_MakePoint(0.001, 0.001), 4326),
         )
-        session.execute(rows)
+        session.execute(Household.__table__.insert().from_select(columns, rows))
+
+
+def test_large_exports_are_whole(town: Settings) -> None:
+    many = 30_000
+    add_many(town, many)
     with TestClient(create_app(town)) as client:
         features = client.get("/exports/households.geojson").json()["features"]
         assert len(features) == many + 11
         assert len({each["id"] for each in features}) == many + 11
         assert client.get("/exports/households.geojsonl").text.count("\n") == many + 11
+
+
+def test_clients_that_go_away_leave_nothing_behind(town: Settings) -> None:
+    add_many(town, 60_000)
+    config = uvicorn.Config(create_app(town), host="127.0.0.1", port=0, log_level="warning")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        deadline = time.monotonic() + 60
+        while not server.started:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+            for suffix in ("geojson", "geojsonl", "csv") * 7:  # more than the pool has connections
+                with client.stream("GET", f"/exports/households.{suffix}") as response:
+                    next(response.iter_raw())
+            assert client.get("/health").status_code == 200
+            busy = text(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+                "AND state = 'active' AND query LIKE 'COPY%'"
+            )
+            with Database(town) as database, database.session() as session:
+                while session.scalar(busy):
+                    assert time.monotonic() < deadline, "a COPY goes on without its client"
+                    time.sleep(0.1)
+                    session.rollback()
+    finally:
+        server.should_exit = True
+        thread.join(timeout=30)
+    assert not thread.is_alive()
