@@ -61,7 +61,7 @@ class Site:
         return self.base + quote(path, safe="/:") + ("?" + text if text else "")
 
     def again(self, **changes: str | None) -> str:
-        """This request's address with some parameters set, or dropped where None."""
+        """Give the address of the request with some parameters set, or dropped where None."""
         kept = [(name, value) for name, value in self.query if name not in changes]
         new = [(name, value) for name, value in changes.items() if value is not None]
         return self.url(self.path, kept + new)
