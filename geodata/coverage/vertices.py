@@ -37,7 +37,9 @@ def insert_vertices(
     (n,) array
         A polygon that the insertion would make invalid is as it was.
     """
-    edges, count = np.unique(_edges(shapely.get_rings(polygons)), return_counts=True)
+    edges, count = np.unique(
+        _edges(shapely.get_rings(shapely.get_parts(polygons))), return_counts=True
+    )
     outer = edges[count == 1]
     result = polygons.copy()
     polygon, point = shapely.STRtree(shapely.points(points)).query(

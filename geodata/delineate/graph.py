@@ -41,7 +41,9 @@ def shared_edges(polygons: NDArray[Any]) -> Edges:
 
     ``polygons`` tile an area and share vertices exactly (they come from polygonized linework).
     """
-    rings, ring_owner = shapely.get_rings(polygons, return_index=True)
+    parts, part_owner = shapely.get_parts(polygons, return_index=True)
+    rings, ring_part = shapely.get_rings(parts, return_index=True)
+    ring_owner = part_owner[ring_part]
     xy, ring_of = shapely.get_coordinates(rings, return_index=True)
     inside = ring_of[1:] == ring_of[:-1]
     start, end = xy[:-1][inside], xy[1:][inside]

@@ -12,6 +12,7 @@ import shapely
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from geodata.coverage import repair
 from geodata.delineate import delineate
 from geodata.delineate.counting import grid_count
 from geodata.errors import InputError
@@ -280,3 +281,15 @@ def test_cambridge_reaches_the_figures(shared_data):
     metric = MetricPlane.of_frame(communities).to_metres(plan.grids.geometry.to_numpy())
     compactness = 4 * np.pi * shapely.area(metric) / shapely.length(metric) ** 2
     assert np.median(compactness) >= 0.55
+
+
+def test_tainan_is_one_exact_coverage(shared_data):
+    """Villages of several parts, neighbours in one grid, crossings found twice: all vertices meet."""
+    source = shared_data / "tainan" / "tainan_case.gpkg"
+    villages = gpd.read_file(source, layer="villages").rename(columns={"VILLCODE": "code"})
+    repaired, _ = repair(villages)
+    points = gpd.read_file(source, layer="stat_unit_points")
+    points["households"] = points.households_10606.fillna(0).astype(int)
+    plan = delineate(repaired, points)
+    assert shapely.coverage_is_valid(plan.grids.geometry.to_numpy())
+    assert_within(plan)
