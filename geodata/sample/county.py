@@ -21,8 +21,8 @@ from geodata.sample.roads import KINDS, WEIGHTS, classify, lattice_lines, waters
 
 __all__ = ["Barriers", "Patch", "make_plan", "patches", "upper_divisions"]
 
-#: Two digits that no province has.
-PROVINCE_CODE = "99"
+#: Two digits that no province has; by kind, so that one database holds a sample of each.
+PROVINCE_CODES = {"town": "97", "city": "98", "province": "99"}
 
 #: Households of one county of a province, about.
 COUNTY_HOUSEHOLDS = 100_000
@@ -127,7 +127,7 @@ def _scaled(plan: Plan, cell_m: float) -> Plan:
 def _county_codes(plan: Plan, index: int) -> list[str]:
     """Codes of the county-level divisions of one patch, numbered within the city."""
     city = plan.cities[index]
-    prefix = f"{PROVINCE_CODE}{city + 1:02d}"
+    prefix = f"{PROVINCE_CODES[plan.kind]}{city + 1:02d}"
     if plan.kind == "city":
         return [f"{prefix}{number:02d}000000" for number in (1, 2)]
     serial = 1 + sum(other == city for other in plan.cities[:index])
@@ -198,7 +198,7 @@ def upper_divisions(
     """The province and its cities as exact unions of their counties, the province first."""
     shapes = np.array(polygons, dtype=object)
     parents = np.array([division.parent for division in counties])
-    divisions = [_top(PROVINCE_CODE + "0" * 10, plan.seed, "province", None)]
+    divisions = [_top(PROVINCE_CODES[plan.kind] + "0" * 10, plan.seed, "province", None)]
     outlines = [_union(shapes)]
     for code in sorted(set(parents.tolist())):
         divisions.append(_top(code, plan.seed, "city", divisions[0].code))

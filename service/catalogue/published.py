@@ -12,6 +12,7 @@ from sqlalchemy import (
     DateTime,
     Float,
     FromClause,
+    Integer,
     Select,
     SQLColumnExpression,
     cast,
@@ -34,6 +35,9 @@ __all__ = ["COLLECTIONS", "find_collection"]
 
 _DATASET: Final = Property("dataset", "Data set that it came with")
 _POINT_DIGITS: Final = 7  # about a centimetre
+_LIGHT_GRIDS: Final = select(CURRENT_GRID, CURRENT_GRID.c.code.label("grid_code")).subquery(
+    "light_grids"
+)
 
 
 def find_collection(name: str) -> Collection:
@@ -80,20 +84,23 @@ def _divisions() -> Collection:
 
 
 def _grids() -> Collection:
+    parts = func.ST_NumGeometries(COVERAGE.c.geometry, type_=Integer)
     return Collection(
         name="grids",
         title="Grids",
         description="The service grids in force today, with their load and their team.",
         source=_with_dataset(
-            select(COVERAGE, COVERAGE.c.grid_code.label("code")), COVERAGE.c.dataset_id, "grids"
+            select(COVERAGE, parts.label("parts")), COVERAGE.c.dataset_id, "grids"
         ),
-        key=("code",),
+        key=("grid_code",),
         properties=(
-            Property("code", "Grid code: community code and number, never reused"),
+            Property("grid_code", "Grid code: community code and number, never reused"),
             Property("community_code", "Code of the community that it lies in"),
             Property("community_name", "Name of that community"),
             Property("kind", "basic, dedicated or micro"),
-            Property("flag", "Why it is out of the ordinary: oversize, undersize, empty, ..."),
+            Property("flag", "What is out of the ordinary: oversize, undersize, empty, ..."),
+            Property("reason", "Why it is"),
+            Property("parts", "Polygons that it consists of", "integer"),
             Property("records", "Household records assigned", "integer"),
             Property("households", "Households assigned: the load", "integer"),
             Property("target", "Households that a grid should have", "integer"),
@@ -103,7 +110,7 @@ def _grids() -> Collection:
             _DATASET,
         ),
         geometry_type="Polygon or MultiPolygon",
-        light=CURRENT_GRID,
+        light=_LIGHT_GRIDS,
     )
 
 
@@ -133,7 +140,7 @@ def _coverage() -> Collection:
             _DATASET,
         ),
         geometry_type="Polygon or MultiPolygon",
-        light=select(CURRENT_GRID, CURRENT_GRID.c.code.label("grid_code")).subquery("light_grids"),
+        light=_LIGHT_GRIDS,
     )
 
 

@@ -284,7 +284,7 @@ def test_cambridge_reaches_the_figures(shared_data):
 
 
 def test_tainan_is_one_exact_coverage(shared_data):
-    """Villages of several parts, neighbours in one grid, crossings found twice: all vertices meet."""
+    """Villages of several parts, crossings found twice: all vertices meet."""
     source = shared_data / "tainan" / "tainan_case.gpkg"
     villages = gpd.read_file(source, layer="villages").rename(columns={"VILLCODE": "code"})
     repaired, _ = repair(villages)

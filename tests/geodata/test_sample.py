@@ -63,7 +63,7 @@ def check_tiling(divisions: gpd.GeoDataFrame) -> None:
 def check_codes(divisions: gpd.GeoDataFrame) -> None:
     """Twelve digits, unique, the parent one level up, the township part as its kind has it."""
     assert divisions["code"].is_unique
-    assert divisions["code"].str.fullmatch(r"99\d{10}").all()
+    assert divisions["code"].str.fullmatch(r"9[789]\d{10}").all()
     rank = dict(zip(divisions["code"], divisions["level"].map(LEVELS.index), strict=True))
     for row in divisions.itertuples():
         if row.level == "province":

@@ -67,7 +67,7 @@ def test_gdal_filters(address: str) -> None:
 
 def test_geopandas_reads_the_items_as_they_are(address: str) -> None:
     frame = gpd.read_file(f"{address}/collections/grids/items")
-    assert list(frame["code"]) == ["C1001", "C1002", "C2001"]
+    assert list(frame["grid_code"]) == ["C1001", "C1002", "C2001"]
     assert frame.geometry.iloc[0].bounds == (0, 0, 0.005, 0.01)
 
 

@@ -207,11 +207,13 @@ def test_time_selects_assignments(reader: TestClient, period: str, count: int) -
 def test_grids_tell_their_figures(reader: TestClient) -> None:
     feature = reader.get("/collections/grids/items/C1001").json()
     assert feature["properties"] == {
-        "code": "C1001",
+        "grid_code": "C1001",
         "community_code": "C1",
         "community_name": "Community <script>alert(1)</script>",
         "kind": "basic",
         "flag": None,
+        "reason": None,
+        "parts": 1,
         "records": 3,
         "households": 3,
         "target": 2,
@@ -276,7 +278,7 @@ def test_only_published_columns_leave(reader: TestClient) -> None:
         "/collections/grids/items?datetime=2027-01-01/2026-01-01",
         "/collections/grids/items?datetime=a/b/c",
         "/collections/grids/items?households=many",
-        "/collections/grids/items?code=%00",
+        "/collections/grids/items?grid_code=%00",
         "/collections/grids/items?token=x",
         "/collections/grids/items?token=WzMsNF0",
         "/collections/vacancies/items?token=WzMsIkMxMDAxIl0",
@@ -379,13 +381,13 @@ def test_pages_show_names_as_text_and_call_no_other_host(reader: TestClient, add
 
 
 def test_empty_fields_of_the_filter_form_do_not_count(reader: TestClient) -> None:
-    address = "/collections/grids/items?f=html&code=&kind=&bbox=&households=2"
+    address = "/collections/grids/items?f=html&grid_code=&kind=&bbox=&households=2"
     response = reader.get(address)
     assert response.status_code == 200
     assert "C1002" in response.text
     assert ">C1001<" not in response.text
     # in JSON an empty text is a value
-    assert reader.get("/collections/grids/items?code=").json()["numberMatched"] == 0
+    assert reader.get("/collections/grids/items?grid_code=").json()["numberMatched"] == 0
 
 
 def test_empty_database_is_served(settings: Settings) -> None:
