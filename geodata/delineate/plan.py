@@ -22,7 +22,14 @@ from geodata.delineate.task import Limits, Task
 from geodata.errors import InputError
 from geodata.metric import MetricPlane
 
-__all__ = ["Plan", "delineate"]
+__all__ = [
+    "Plan",
+    "barrier_lines",
+    "checked_communities",
+    "checked_limits",
+    "delineate",
+    "household_points",
+]
 
 #: Communities an executor is handed at once; enough to keep its workers busy, few enough that
 #: the tasks of a province never stand in memory together.
@@ -97,11 +104,11 @@ def delineate(
         Columns missing, codes twice, limits that contradict each other, other CRS than can be
         converted.
     """
-    limits = _limits(target, minimum, maximum)
-    places = _checked_communities(communities)
-    points, load = _points(households, places.crs)
+    limits = checked_limits(target, minimum, maximum)
+    places = checked_communities(communities)
+    points, load = household_points(households, places.crs)
     home, xy = _homes(places, points, snap_tolerance_m)
-    lines, price = _lines(barriers, places.crs)
+    lines, price = barrier_lines(barriers, places.crs)
 
     tasks = _tasks(places, xy, load, home, lines, price, limits, seed)
     solved: list[Solved] = []
@@ -112,7 +119,8 @@ def delineate(
     return _assemble(places, households.index, home, solved)
 
 
-def _limits(target: float, minimum: float, maximum: float) -> Limits:
+def checked_limits(target: float, minimum: float, maximum: float) -> Limits:
+    """Limits that do not contradict each other; an InputError otherwise."""
     values = (minimum, target, maximum)
     if not all(math.isfinite(v) for v in values) or not 0 < minimum <= target <= maximum:
         raise InputError(
@@ -122,7 +130,8 @@ def _limits(target: float, minimum: float, maximum: float) -> Limits:
     return Limits(float(target), float(minimum), float(maximum))
 
 
-def _checked_communities(communities: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+def checked_communities(communities: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Code and valid polygon of each community, by code; an InputError where there is none."""
     if "code" not in communities:
         raise InputError("communities need a column 'code'")
     codes = communities["code"].astype("str")
@@ -146,7 +155,10 @@ def _polygonal(shape: Any) -> Any:
     return shapely.union_all(parts[shapely.get_dimensions(parts) == 2])
 
 
-def _points(households: gpd.GeoDataFrame, crs: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
+def household_points(
+    households: gpd.GeoDataFrame, crs: Any
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Points in ``crs`` and the number of households at each."""
     if households.crs is not None and households.crs != crs:
         households = households.to_crs(crs)
     points = shapely.force_2d(households.geometry.to_numpy())
@@ -187,7 +199,7 @@ def _homes(
     return home, xy
 
 
-def _lines(
+def barrier_lines(
     barriers: gpd.GeoDataFrame | None, crs: Any
 ) -> tuple[NDArray[Any] | None, NDArray[np.float64]]:
     """Barriers as lines in canonical order, each with its price; duplicates once."""

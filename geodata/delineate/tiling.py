@@ -81,6 +81,7 @@ def tile(
     fine: float,
     area_cap: float,
     cut_cost: float,
+    within: NDArray[Any] | None = None,
 ) -> Tiling:
     """Cut ``area`` along the barriers and, where that leaves too much together, across.
 
@@ -95,8 +96,13 @@ def tile(
         The loads (households) and the area (square metres) that an atom should not exceed.
     cut_cost : float
         What a metre of border off the barriers costs.
+    within : array of Polygon or MultiPolygon, metres, optional
+        A coverage of ``area`` whose outlines no atom crosses: the grids as they are.
     """
-    noded = node(np.append(barriers, shapely.boundary(area)))
+    outlines = np.append(barriers, shapely.boundary(area))
+    if within is not None:
+        outlines = np.concatenate([outlines, shapely.boundary(within)])
+    noded = node(outlines)
     faces = _canonical(faces_inside(area, noded))
     cuts = cut_faces(
         faces, item_face(faces, items.xy), items.xy, items.load,
@@ -119,7 +125,8 @@ def tile(
     same_face = inner & (face[edges.left] == face[edges.right])
     same_cell = same_face & (cell[edges.left] == cell[edges.right])
     cost = np.where(same_face, cut_cost, _prices(edges, barriers, price))
-    slivers = _sliver_joins(pieces, load, edges)
+    owner = np.zeros(len(pieces)) if within is None else item_face(within, inside)
+    slivers = _sliver_joins(pieces, load, edges, owner)
     cells = np.stack([edges.left[same_cell], edges.right[same_cell]])
     return Tiling(
         pieces=pieces,
@@ -164,13 +171,16 @@ def _canonical(polygons: NDArray[Any]) -> NDArray[Any]:
 
 
 def _sliver_joins(
-    pieces: NDArray[Any], load: NDArray[np.float64], edges: Edges
+    pieces: NDArray[Any], load: NDArray[np.float64], edges: Edges, owner: NDArray[Any]
 ) -> NDArray[np.int64]:
-    """Pairs (2, m) of a sliver without households and the neighbour it shares most border with."""
+    """Pairs (2, m) of a sliver without households and the neighbour it shares most border with.
+
+    Both have the same owner.
+    """
     count = len(pieces)
     width = 2.0 * shapely.area(pieces) / shapely.length(pieces)
     sliver = (width < _SLIVER_WIDTH_M) & (load == 0)
-    inner = edges.right >= 0
+    inner = (edges.right >= 0) & (owner[edges.left] == owner[edges.right])
     one = np.concatenate([edges.left[inner], edges.right[inner]])
     other = np.concatenate([edges.right[inner], edges.left[inner]])
     length = np.concatenate([edges.length[inner]] * 2)
