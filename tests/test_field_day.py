@@ -88,7 +88,7 @@ def test_nothing_was_lost_on_the_way(day: Day) -> None:
     for each in assignments:
         assert (each["grid_code"] is None) == (each["method"] == "exception")
         assert each["grid_code"] is not None or each["reason"]
-    loads = {each["code"]: each["records"] for each in day.properties("grids")}
+    loads = {each["grid_code"]: each["records"] for each in day.properties("grids")}
     placed = Counter(each["grid_code"] for each in assignments if each["grid_code"])
     assert {code: count for code, count in loads.items() if count} == dict(placed)
 
@@ -137,7 +137,7 @@ def test_a_supervisor_fills_a_vacancy(day: Day) -> None:
     vacant = day.client.get(f"/grids/{grid}").json()
     assert vacant["posts_filled"] == before["posts_filled"] - 1
     assert role in {each["role"] for each in vacant["vacancies"]}
-    place = day.features("grids", code=grid)[0]["geometry"]
+    place = day.features("grids", grid_code=grid)[0]["geometry"]
     centre = shapely.point_on_surface(shapely.geometry.shape(place))
     query = {"lon": centre.x, "lat": centre.y, "role": role, "limit": 100}
     near = day.client.get("/nearest", params=query).json()
@@ -153,7 +153,7 @@ def test_a_supervisor_fills_a_vacancy(day: Day) -> None:
 
 
 def test_a_household_moved_by_hand_stays_until_given_back(day: Day) -> None:
-    codes = [each["code"] for each in day.properties("grids")]
+    codes = [each["grid_code"] for each in day.properties("grids")]
     first = next(each for each in day.features("households", method="covers"))
     own = first["properties"]["grid_code"]
     other = next(code for code in codes if code != own)
