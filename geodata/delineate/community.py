@@ -12,15 +12,23 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from geodata.delineate.balance import (
+    LARGEST_DEVIATION,
+    hopeless,
+    kept_range,
+    never_balanced,
+    no_division,
+)
 from geodata.delineate.cells import cell_edges
 from geodata.delineate.codes import hilbert_order
 from geodata.delineate.counting import grid_count
 from geodata.delineate.dissolve import dissolve, restore
 from geodata.delineate.graph import share_along, shared_edges
-from geodata.delineate.partition import Effort, partition, whole
+from geodata.delineate.partition import partition
 from geodata.delineate.power import balanced_cells
 from geodata.delineate.refine import Weights, energy
-from geodata.delineate.task import Items, Task, merge_items, metric_area
+from geodata.delineate.search import Effort, whole
+from geodata.delineate.task import Items, Limits, Task, merge_items, metric_area
 from geodata.delineate.tiling import Tiling, item_face, tile
 
 __all__ = ["Solved", "solve"]
@@ -28,8 +36,6 @@ __all__ = ["Solved", "solve"]
 #: Loads of coarse and fine atoms in relation to the target, tried in turn until every grid is
 #: within range and well balanced.
 _CAPS = ((0.06, 0.015), (0.06, 0.015), (0.03, 0.0075))
-#: The largest relative deviation that ends the search.
-_GOOD_DEVIATION = 0.1
 #: The area of an atom in relation to a grid's fair share of the community.
 _AREA_CAP = 0.3
 _NO_LINES = np.empty(0, dtype=object)
@@ -83,6 +89,8 @@ def solve(task: Task) -> Solved:
     metric = task.plane.to_metres(polygons)
     parts = np.array([len(shapely.get_parts(polygon)) for polygon in polygons])
     flag, reason = _flags(task, items, loads, parts)
+    if len(polygons) > 1:
+        _flag_lumpy(task, items, item_face(metric, items.xy), loads, flag, reason)
     return Solved(
         code=task.code,
         grids=polygons,
@@ -125,12 +133,23 @@ def _polygons(task: Task, area: Any, items: Items) -> NDArray[Any]:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A labelling of the pieces of a tiling, and how it ranks: less is better."""
+    """A labelling of the pieces of a tiling, and how it ranks: less is better.
+
+    Attributes
+    ----------
+    tiling : Tiling
+    labels : (len(tiling.pieces),) int64
+    out_of_range : float
+        Households below the minimum or above the maximum.
+    uneven : bool
+        Whether a grid deviates by more than a tenth though the places may not force it.
+    energy : float
+    """
 
     tiling: Tiling
     labels: NDArray[np.int64]
     out_of_range: float
-    deviation: float
+    uneven: bool
     energy: float
 
     @property
@@ -140,25 +159,33 @@ class Attempt:
     @property
     def good(self) -> bool:
         """Nothing that another attempt is likely to mend."""
-        return self.out_of_range == 0.0 and self.deviation <= _GOOD_DEVIATION
+        return self.out_of_range == 0.0 and not self.uneven
 
 
-def _attempt(task: Task, tiling: Tiling, labels: NDArray[np.int64], weights: Weights) -> Attempt:
+def _attempt(
+    task: Task, items: Items, tiling: Tiling, labels: NDArray[np.int64], weights: Weights
+) -> Attempt:
     limits, graph = task.limits, tiling.fine.graph
     atom_label = np.empty(len(graph.load), dtype=np.int64)
     atom_label[tiling.fine.atom] = labels
     loads = np.bincount(atom_label, graph.load)
     low = np.maximum(limits.minimum - loads, 0.0)
     high = np.maximum(loads - limits.maximum, 0.0)
-    targets = np.full(len(loads), loads.mean())
-    bounds = (limits.minimum, limits.maximum)
+    # a tower that is a grid of its own does not raise the share of the others
+    ordinary = loads[loads <= limits.maximum]
+    share = float(ordinary.mean()) if len(ordinary) else float(loads.mean())
+    places = items.load[items.load <= limits.maximum]
+    uneven = np.abs(ordinary / share - 1.0).max(initial=0.0) > LARGEST_DEVIATION
     return Attempt(
         tiling=tiling,
         labels=labels,
         out_of_range=float((low + high).sum()),
-        deviation=float(np.abs(loads / loads.mean() - 1.0).max()),
-        energy=energy(graph, atom_label, targets, bounds, weights=weights),
-    )
+        uneven=bool(uneven) and not hopeless(places, len(ordinary), share),
+        energy=energy(
+            graph, atom_label, np.full(len(loads), share), kept_range(share, limits),
+            weights=weights,
+        ),
+    )  # fmt: skip
 
 
 def _attempts(task: Task, area: Any, items: Items) -> Iterator[Attempt]:
@@ -172,7 +199,7 @@ def _attempts(task: Task, area: Any, items: Items) -> Iterator[Attempt]:
     else:
         straight = _straight(task, area, items)
         if straight is not None:
-            yield _attempt(task, *straight, weights)
+            yield _attempt(task, items, *straight, weights)
     fair = area.area / max(float(items.load.sum()) / limits.target, 1.0)
     for number, (coarse, fine) in enumerate(_CAPS):
         tiling = tile(
@@ -183,7 +210,7 @@ def _attempts(task: Task, area: Any, items: Items) -> Iterator[Attempt]:
         labels = partition(
             tiling, limits, weights=weights, effort=Effort(), seed=task.random_seed + number
         )
-        yield _attempt(task, tiling, labels, weights)
+        yield _attempt(task, items, tiling, labels, weights)
 
 
 def _straight(task: Task, area: Any, items: Items) -> tuple[Tiling, NDArray[np.int64]] | None:
@@ -218,15 +245,7 @@ def _flags(
     limits, total = task.limits, int(loads.sum())
     flag = np.full(len(loads), None, dtype=object)
     reason = np.full(len(loads), None, dtype=object)
-    heaviest = int(items.load.max()) if len(items.load) else 0
-    span = f"{limits.minimum:g} to {limits.maximum:g}"
-    fewest, most = math.ceil(total / limits.maximum), math.floor(total / limits.minimum)
-    if heaviest > limits.maximum:
-        cause = f"one building holds {heaviest} households, more than {limits.maximum:g}"
-    elif fewest > most:
-        cause = f"{total} households make no whole number of grids of {span}"
-    else:
-        cause = f"buildings of up to {heaviest} households leave no cut into grids of {span}"
+    cause = _cause(limits, items, total)
     for i, load in enumerate(loads.tolist()):
         if total == 0:
             flag[i], reason[i] = "empty", "the community holds no household"
@@ -244,3 +263,54 @@ def _flags(
                 else "the community itself consists of several parts"
             )
     return flag, reason
+
+
+def _cause(limits: Limits, items: Items, total: int) -> str:
+    """Why a grid of a community with enough households is not within the limits."""
+    heaviest = int(items.load.max()) if len(items.load) else 0
+    span = f"{limits.minimum:g} to {limits.maximum:g}"
+    if heaviest > limits.maximum:
+        return f"one building holds {heaviest} households, more than {limits.maximum:g}"
+    if math.ceil(total / limits.maximum) > math.floor(total / limits.minimum):
+        return f"{total} households make no whole number of grids of {span}"
+    return f"buildings of up to {heaviest} households leave no cut into grids of {span}"
+
+
+def _flag_lumpy(
+    task: Task,
+    items: Items,
+    owner: NDArray[np.int64],
+    loads: NDArray[np.int64],
+    flag: NDArray[Any],
+    reason: NDArray[Any],
+) -> None:
+    """Flag grids that deviate by more than a tenth because their places force it.
+
+    ``owner`` (items,) is the grid of each item; ``flag`` and ``reason`` are changed.
+    """
+    ordinary = np.array([name is None for name in flag])
+    if ordinary.sum() < 2:
+        return
+    share = float(loads[ordinary].mean())
+    uneven = ordinary & (np.abs(loads / share - 1.0) > LARGEST_DEVIATION)
+    if not uneven.any():
+        return
+    movable = items.load <= task.limits.maximum
+    places = items.load[movable].astype(np.int64)
+    stuck = np.zeros(len(items.load), dtype=bool)
+    stuck[movable] = never_balanced(places, share)
+    hopeless = no_division(places, int(ordinary.sum()), share)
+    for i in np.flatnonzero(uneven).tolist():
+        own = items.load[(owner == i) & stuck]
+        if len(own):
+            flag[i] = "lumpy"
+            reason[i] = (
+                f"no choice of whole places with the one of {own.max():g} households comes "
+                f"within a tenth of the community's share of {share:.0f}"
+            )
+        elif hopeless:
+            flag[i] = "lumpy"
+            reason[i] = (
+                f"{len(places)} places cannot be dealt out to {ordinary.sum()} grids so that all "
+                f"are within a tenth of {share:.0f} households"
+            )

@@ -2,12 +2,13 @@
 
 The energy of a labelling is
 
-    E = sum over grids of P^2 / (4 pi A) + mu * (d^2 + excess * max(0, |d| - tol)^2)
+    E = sum over grids of P^2 / (4 pi A) + mu * (d^2 + excess * max(0, |d| - tol)^2) + out
 
 with P the perimeter in which a metre off the barriers counts ``cut_cost`` times, A the area and d
-the relative deviation of the load from the grid's target. Two moves lower it: flipping one atom to
-a neighbouring grid (simulated annealing) and splitting the union of two neighbouring grids anew by
-a straight sweep (a recombination). Neither ever breaks a grid in two.
+the relative deviation of the load from the grid's target; a grid out of its range pays a fixed
+price ``out`` and mu * excess times what it is out by, relative to the target. Two moves lower E:
+flipping one atom to a neighbouring grid (simulated annealing) and splitting the union of two
+neighbouring grids anew by a straight sweep (a recombination). Neither ever breaks a grid in two.
 
 Source: the flip and recombination steps of Markov chain redistricting (DeFord, Duchin and Solomon,
 2021), used here to descend rather than to sample.
@@ -21,29 +22,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["AtomGraph", "Weights", "anneal", "connected_pieces", "energy", "recombine"]
+from geodata.delineate.atomgraph import AtomGraph
 
-
-@dataclass(frozen=True, slots=True)
-class AtomGraph:
-    """Atoms and their shared borders in compressed rows.
-
-    Attributes
-    ----------
-    start : (n + 1,) int64; neighbour : (m,) int64; border : (m,) float64
-        Row i lists the neighbours of atom i and the priced length of the common border.
-    load : (n,) float64 households; area : (n,) float64 square metres
-    outer : (n,) float64 metres of border with the world outside the community
-    xy : (n, 2) float64 metres, a point of each atom
-    """
-
-    start: NDArray[np.int64]
-    neighbour: NDArray[np.int64]
-    border: NDArray[np.float64]
-    load: NDArray[np.float64]
-    area: NDArray[np.float64]
-    outer: NDArray[np.float64]
-    xy: NDArray[np.float64]
+__all__ = ["Weights", "anneal", "energy", "recombine"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +37,11 @@ class Weights:
     cut_cost: float = 2.0
 
 
+#: What a grid out of its range costs however little it is out, and however hot the search: large
+#: places have found their company long before the balance comes to count.
+_OUTSIDE = 3.0
+
+
 @njit(cache=True)
 def _term(load, area, perimeter, target, low, high, mu, excess, tolerance):  # type: ignore[no-untyped-def]
     deviation = (load - target) / target
@@ -63,9 +49,9 @@ def _term(load, area, perimeter, target, low, high, mu, excess, tolerance):  # t
     value = perimeter * perimeter / (12.566370614359172 * max(area, 1.0))
     value += mu * (deviation * deviation + excess * beyond * beyond)
     if load < low:
-        value += mu * excess * (low - load) / target
+        value += _OUTSIDE + mu * excess * (low - load) / target
     elif load > high:
-        value += mu * excess * (load - high) / target
+        value += _OUTSIDE + mu * excess * (load - high) / target
     return value
 
 
@@ -351,36 +337,6 @@ def _recombine(  # type: ignore[no-untyped-def]
             ):  # fmt: skip
                 changes += 1
     return changes
-
-
-@njit(cache=True)
-def _pieces(start, neighbour, labels):  # type: ignore[no-untyped-def]
-    n = len(labels)
-    piece = np.full(n, -1, np.int64)
-    queue = np.empty(n, np.int64)
-    count = 0
-    for first in range(n):
-        if piece[first] >= 0:
-            continue
-        piece[first] = count
-        queue[0] = first
-        head, tail = 0, 1
-        while head < tail:
-            i = queue[head]
-            head += 1
-            for e in range(start[i], start[i + 1]):
-                j = neighbour[e]
-                if piece[j] < 0 and labels[j] == labels[first]:
-                    piece[j] = count
-                    queue[tail] = j
-                    tail += 1
-        count += 1
-    return piece
-
-
-def connected_pieces(graph: AtomGraph, labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The connected piece that each atom belongs to: (n,) int64, numbered from 0."""
-    return _pieces(graph.start, graph.neighbour, labels)
 
 
 def anneal(

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from geodata.delineate.atomgraph import AtomGraph
 from geodata.delineate.atoms import cut_faces
 from geodata.delineate.faces import faces_inside, node, node_further
 from geodata.delineate.graph import Edges, shared_edges, totals
-from geodata.delineate.refine import AtomGraph
 from geodata.delineate.task import Items
 
 __all__ = ["Level", "Tiling", "item_face", "tile"]

@@ -1,0 +1,125 @@
+"""What balance the places allow: how near to its fair share a grid must come, and when it cannot.
+
+A place (a building, a statistical unit) is never parted, so its households go together. Where a
+place is large beside the fair share, no division whatever balances: that can be proved from the
+loads alone, and only then may a grid be excused.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geodata.delineate.task import Limits
+
+__all__ = ["LARGEST_DEVIATION", "hopeless", "kept_range", "never_balanced", "no_division"]
+
+#: The deviation from the fair share that no grid may exceed where its places allow it.
+LARGEST_DEVIATION = 0.1
+#: Among more places than this, the small ones make up any sum.
+_MANY = 60
+#: Up to so many places all their divisions are gone through.
+_EXHAUSTIVE = 12
+
+
+def kept_range(share: float, limits: Limits) -> tuple[float, float]:
+    """The loads that a grid may have: within the limits and within a tenth of the fair share.
+
+    Where the share itself is out of the limits, these alone count.
+
+    >>> kept_range(360.0, Limits(400, 300, 500))
+    (324.0, 396.0)
+    """
+    if not limits.minimum <= share <= limits.maximum:
+        return limits.minimum, limits.maximum
+    low, high = (1.0 - LARGEST_DEVIATION) * share, (1.0 + LARGEST_DEVIATION) * share
+    return max(limits.minimum, low), min(limits.maximum, high)
+
+
+def hopeless(load: NDArray[Any], count: int, share: float) -> bool:
+    """Whether it is certain that some grid must deviate by more than a tenth.
+
+    Parameters
+    ----------
+    load : (n,) households at each place, whole numbers
+    count : int
+        Grids that the places make up together.
+    share : float
+    """
+    load = load[load > 0].astype(np.int64)
+    if len(load) > _MANY:
+        return float(load.max()) > (1.0 + LARGEST_DEVIATION) * share
+    return bool(never_balanced(load, share).any()) or no_division(load, count, share)
+
+
+def never_balanced(load: NDArray[np.int64], share: float) -> NDArray[np.bool_]:
+    """Places that in no company whatever make a grid within a tenth of the share.
+
+    Parameters
+    ----------
+    load : (n,) households at each place
+    share : float
+
+    Returns
+    -------
+    (n,) bool
+        True where no subset of the places that holds this one has a total within the range:
+        subset sums as bits of one integer, all but one place from both ends.
+    """
+    low = int(np.ceil((1.0 - LARGEST_DEVIATION) * share - 1e-9))
+    high = int(np.floor((1.0 + LARGEST_DEVIATION) * share + 1e-9))
+    wanted, below = ((1 << (high + 1)) - 1) >> low << low, (1 << (high + 1)) - 1
+    weights = [int(value) for value in load]
+    before = [1]
+    for weight in weights:
+        before.append((before[-1] | before[-1] << min(weight, high + 1)) & below)
+    after = 1
+    stuck = np.zeros(len(weights), dtype=bool)
+    for i in reversed(range(len(weights))):
+        stuck[i] = not _sum_hits(before[i], after, weights[i], low, high, wanted)
+        after = (after | after << min(weights[i], high + 1)) & below
+    return stuck
+
+
+def _sum_hits(one: int, other: int, extra: int, low: int, high: int, wanted: int) -> bool:
+    """Whether a bit of ``one`` plus a bit of ``other`` plus ``extra`` is a wanted total."""
+    if extra > high:
+        return False
+    while one:
+        bit = (one & -one).bit_length() - 1
+        if (other << (bit + extra)) & wanted:
+            return True
+        one &= one - 1
+    return False
+
+
+def no_division(load: NDArray[np.int64], count: int, share: float) -> bool:
+    """Whether it is certain that no division into ``count`` groups is within a tenth of the share.
+
+    All divisions are gone through, from the smallest subset upwards, if the places are few;
+    ``False`` where they are too many for that.
+    """
+    load = load[load > 0]
+    if len(load) < count:
+        return True
+    if len(load) > _EXHAUSTIVE:
+        return False
+    low, high = (1.0 - LARGEST_DEVIATION) * share, (1.0 + LARGEST_DEVIATION) * share
+    size = 1 << len(load)
+    totals = np.zeros(size)
+    for i, weight in enumerate(load.tolist()):
+        totals[1 << i : 2 << i] = totals[: 1 << i] + weight
+    fits = np.flatnonzero((totals >= low - 1e-9) & (totals <= high + 1e-9)).tolist()
+    # sets of places that so many groups can share out among them
+    reached = {0}
+    for _ in range(count):
+        reached = {
+            taken | group
+            for taken in reached
+            for group in fits
+            # the first place still free goes with this group, so that no order is tried twice
+            if not taken & group and group & (taken + 1) & ~taken
+        }
+    return size - 1 not in reached
