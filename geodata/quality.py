@@ -22,7 +22,14 @@ from geodata.coverage.overlaps import made_valid, overlapping_pairs
 from geodata.errors import InputError
 from geodata.metric import MetricPlane
 
-__all__ = ["BARRIER_REACH_M", "measure", "polsby_popper"]
+__all__ = [
+    "BARRIER_REACH_M",
+    "count_parts",
+    "flag_names",
+    "measure",
+    "polsby_popper",
+    "signed_deviation",
+]
 
 #: A boundary this near to a barrier lies on it: half a street.
 BARRIER_REACH_M: Final = 12.0
@@ -86,12 +93,12 @@ def measure(
         grids = grids.to_crs(communities.crs)
     plane = MetricPlane.of_frame(communities if len(communities) else grids)
     shapes = made_valid(plane.to_metres(np.array(grids.geometry, dtype=object)))
-    flags = _flags(grids)
+    flags = flag_names(grids)
     plain = np.array([not names for names in flags], dtype=bool)
     households = grids["households"].to_numpy(dtype=np.float64)
     community = grids["community_code"].astype(object).to_numpy()
 
-    deviation = _deviation(households[plain], community[plain], target)
+    deviation = np.abs(signed_deviation(households[plain], community[plain], target))
     in_range = (households >= minimum) & (households <= maximum)
     figures = {
         "grids": len(grids),
@@ -100,7 +107,7 @@ def measure(
         "deviation_p95": _over(deviation, lambda values: np.percentile(values, 95)),
         "deviation_max": _over(deviation, np.max),
         "within_range": _over(in_range[plain], np.mean),
-        "noncontiguous": int((_parts(shapes[plain]) > 1).sum()),
+        "noncontiguous": int((count_parts(shapes[plain]) > 1).sum()),
         "gap_m2": _gap_area(shapes, community, communities, plane),
         "overlap_m2": float(shapely.area(overlapping_pairs(shapes)[2]).sum()),
         "polsby_popper_median": _over(_polsby_popper(shapes[plain]), np.median),
@@ -147,7 +154,7 @@ def _over(values: NDArray[Any], figure: Any) -> float:
     return float(figure(values)) if len(values) else float("nan")
 
 
-def _flags(grids: gpd.GeoDataFrame) -> list[list[str]]:
+def flag_names(grids: gpd.GeoDataFrame) -> list[list[str]]:
     """Flags of each grid."""
     if "flag" not in grids.columns:
         return [[] for _ in range(len(grids))]
@@ -155,16 +162,16 @@ def _flags(grids: gpd.GeoDataFrame) -> list[list[str]]:
     return [[name.strip() for name in text.split(";") if name.strip()] for text in texts]
 
 
-def _deviation(
+def signed_deviation(
     households: NDArray[np.float64], community: NDArray[Any], target: int
 ) -> NDArray[np.float64]:
-    """Distance of each grid from the mean of its community, as a share of it."""
+    """How far each grid is above the mean of its community, as a share of it; below is negative."""
     own = pd.Series(households).groupby(pd.Series(community, dtype=object)).transform("mean")
     yardstick = own.where(own > 0, float(target)).to_numpy(dtype=np.float64)
-    return np.abs(households - yardstick) / yardstick
+    return np.asarray((households - yardstick) / yardstick)
 
 
-def _parts(shapes: NDArray[Any]) -> NDArray[np.int64]:
+def count_parts(shapes: NDArray[Any]) -> NDArray[np.int64]:
     """Parts of each polygon after those that share an edge are joined."""
     counts = np.array(shapely.get_num_geometries(shapes))
     several = np.flatnonzero(counts > 1)
