@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 from geodata.assets import VENDOR_URL
 from service.db.engine import Database
 from service.exports.routes import router as exports_router
+from service.flows.plan_routes import router as plans_router
 from service.households.routes import router as households_router
 from service.maps.routes import router as maps_router
 from service.ogc.extents import Extents
@@ -33,6 +34,7 @@ _ROUTERS = (
     ogc_router,
     teams_router,
     households_router,
+    plans_router,
     maps_router,
     exports_router,
     health_router,

@@ -1,4 +1,4 @@
-"""``gridward plan``: list, show, validate and activate grid plans."""
+"""``gridward plan``: list, show, validate, activate and retire grid plans."""
 
 from __future__ import annotations
 
@@ -13,18 +13,24 @@ from service.commands.sessions import open_session
 
 __all__ = ["app"]
 
-app = typer.Typer(name="plan", help="Grid plans: list, show, validate, activate.")
+app = typer.Typer(name="plan", help="Grid plans: drawn up, checked, switched, compared.")
 
 PlanId = Annotated[int, typer.Argument(metavar="ID", help="Number of the plan.")]
 
 
 @app.command("list")
-def list_plans(json: Json = False) -> None:
+def list_plans(
+    at: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Only the plans that rule on this day."),
+    ] = None,
+    json: Json = False,
+) -> None:
     """List the plans."""
     from service.flows import plans
 
     with open_session() as session:
-        rows = plans.list_plans(session)
+        rows = plans.list_plans(session, at=at.date() if at else None)
     if json:
         print_json({"plans": rows})
     else:
@@ -76,3 +82,23 @@ def activate(
         print_json(outcome)
     else:
         say(f"plan {plan_id} is active from {outcome['effective_from']}")
+
+
+@app.command()
+def retire(
+    plan_id: PlanId,
+    on: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="The day from which it no longer rules."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Retire an active plan that rules nothing any longer, or end it on a day."""
+    from service.flows import plans
+
+    with open_session() as session:
+        outcome = plans.retire(session, plan_id=plan_id, on=on.date() if on else None)
+    if json:
+        print_json(outcome)
+    else:
+        say(f"plan {plan_id} is retired" + (f" and ends on {outcome['ends']}" if on else ""))

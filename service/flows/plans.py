@@ -26,6 +26,7 @@ __all__ = [
     "faults",
     "list_plans",
     "plan_grids",
+    "retire",
     "save",
     "show",
     "validate",
@@ -76,9 +77,9 @@ def save(
     communities : sequence of str
         Codes of the communities that the plan rules.
     grids : GeoDataFrame
-        community_code, households, flag, reason, geometry (EPSG:4326). A polygon that a grid of the
-        community already has keeps that grid and its code; every other takes, in the order of the
-        rows, the next number that the community never used.
+        community_code, households, flag, reason, geometry (EPSG:4326) and, if it is not "basic",
+        kind. A polygon that a grid of the community already has keeps that grid and its code; every
+        other takes, in the order of the rows, the next number that the community never used.
     parameters, report : mapping
         How the plan was made, and its figures; JSON values.
     """
@@ -87,7 +88,7 @@ def save(
             "position": range(len(grids)),
             "community_code": grids["community_code"].to_numpy(),
             "households": grids["households"].to_numpy(),
-            "kind": "basic",
+            "kind": grids["kind"].fillna("basic").to_numpy() if "kind" in grids else "basic",
             "flag": grids["flag"].to_numpy(),
             "reason": grids["reason"].to_numpy() if "reason" in grids else None,
         },
@@ -110,9 +111,12 @@ def save(
     return Saved(plan_id, "draft", new=True)
 
 
-def plan_grids(session: Session, *, plan_id: int) -> gpd.GeoDataFrame:
-    """The grids of a plan: grid_code, community_code, kind, flag, reason, households, geometry."""
-    return read_frame(session, _SQL["plan_grids"], {"plan_id": plan_id})
+def plan_grids(session: Session, *, plan_id: int, at: date | None = None) -> gpd.GeoDataFrame:
+    """The grids of a plan: grid_code, community_code, kind, flag, reason, households, geometry.
+
+    With a day, only those that were or will be in force on it.
+    """
+    return read_frame(session, _SQL["plan_grids"], {"plan_id": plan_id, "at": at})
 
 
 def faults(session: Session, *, plan_id: int) -> gpd.GeoDataFrame:
@@ -123,7 +127,7 @@ def faults(session: Session, *, plan_id: int) -> gpd.GeoDataFrame:
     NotFound
         There is no such plan.
     """
-    _find(session, plan_id)
+    show(session, plan_id=plan_id)
     communities = read_frame(session, _SQL["plan_communities"], {"plan_id": plan_id})
     return check(plan_grids(session, plan_id=plan_id), communities)
 
@@ -211,9 +215,51 @@ def _share_vertices(session: Session, plan_id: int) -> None:
     session.execute(_SQL["save_outlines"])
 
 
-def list_plans(session: Session) -> list[dict[str, Any]]:
-    """Every plan, oldest first, with its state and size."""
-    return [_json(row) for row in session.execute(_SQL["list_plans"], {"plan_id": None})]
+def retire(session: Session, *, plan_id: int, on: date | None = None) -> dict[str, Any]:
+    """Retire an active plan: it ends where it still rules, and its past stays answerable.
+
+    Without a day, only a plan that rules nothing any longer, today or later. With one, the plan
+    ends on that day, and its communities have no grids from then on until another plan rules them.
+
+    Raises
+    ------
+    NotFound
+        There is no such plan.
+    PlanError
+        The plan is not active, the day is past, or it still rules and no day is given.
+    """
+    plan = _find(session, plan_id)
+    if plan.state != "active":
+        advice = (
+            "it is retired already"
+            if plan.state == "retired"
+            else "it rules nothing yet, and needs no retiring"
+        )
+        raise PlanError(f"plan {plan_id} is {plan.state}, not active: {advice}")
+    today = session.execute(_SQL["today"]).scalar_one()
+    if on is not None and on < today:
+        raise PlanError(
+            f"plan {plan_id} cannot end on {on}: that day is past, and what held then must stay "
+            "answerable"
+        )
+    values = {"plan_id": plan_id, "ends": on or today}
+    ruled = session.execute(_SQL["still_ruled"], values).scalars().all()
+    if ruled and on is None:
+        raise PlanError(
+            f"plan {plan_id} still rules {len(ruled)} communities, {ruled[0]} first: activate "
+            "another plan for them, or give the day on which this one ends (--on)"
+        )
+    session.execute(_SQL["close_own"], values)
+    session.execute(_SQL["set_state"], {"plan_id": plan_id, "state": "retired"})
+    return {"plan": plan_id, "state": "retired", "ends": on.isoformat() if on else None}
+
+
+def list_plans(session: Session, *, at: date | None = None) -> list[dict[str, Any]]:
+    """Every plan, or those that ruled on a day: oldest first, with state and size.
+
+    ``communities`` and ``grids`` count what the plan holds, with a day what it ruled on it.
+    """
+    return [_json(row) for row in session.execute(_SQL["list_plans"], {"plan_id": None, "at": at})]
 
 
 def show(session: Session, *, plan_id: int) -> dict[str, Any]:
@@ -224,13 +270,16 @@ def show(session: Session, *, plan_id: int) -> dict[str, Any]:
     NotFound
         There is no such plan.
     """
-    _find(session, plan_id)
-    return _json(session.execute(_SQL["list_plans"], {"plan_id": plan_id}).one())
+    plan = session.execute(_SQL["list_plans"], {"plan_id": plan_id, "at": None}).one_or_none()
+    return _json(_known(plan, plan_id))
 
 
 def _find(session: Session, plan_id: int) -> Row[Any]:
     # the lock makes two who validate or activate the same plan take turns
-    plan = session.execute(_SQL["find_plan"], {"plan_id": plan_id}).one_or_none()
+    return _known(session.execute(_SQL["find_plan"], {"plan_id": plan_id}).one_or_none(), plan_id)
+
+
+def _known(plan: Row[Any] | None, plan_id: int) -> Row[Any]:
     if plan is None:
         raise NotFound(f"there is no plan {plan_id}; 'gridward plan list' shows those there are")
     return plan

@@ -99,6 +99,15 @@ SELECT grid.code AS grid_code, grid.community_code, grid.kind, grid.flag, grid.r
 FROM plan_grid
 JOIN grid ON grid.id = plan_grid.grid_id
 WHERE plan_grid.plan_id = :plan_id
+    AND (
+        CAST(:at AS date) IS NULL
+        OR EXISTS (
+            SELECT FROM community_plan
+            WHERE community_plan.plan_id = plan_grid.plan_id
+                AND community_plan.community_code = grid.community_code
+                AND community_plan.active @> CAST(:at AS date)
+        )
+    )
 ORDER BY grid.code COLLATE "C"
 
 -- plan_communities --
@@ -162,13 +171,35 @@ WHERE state = 'active'
             AND community_plan.active && daterange(:effective_from, NULL)
     )
 
+-- still_ruled --
+-- The communities that a plan rules on a day or after it.
+SELECT community_code
+FROM community_plan
+WHERE plan_id = :plan_id AND active && daterange(:ends, NULL)
+ORDER BY community_code COLLATE "C"
+
+-- close_own --
+UPDATE community_plan
+SET active = active * daterange(NULL, :ends)
+WHERE plan_id = :plan_id AND active && daterange(:ends, NULL)
+
 -- list_plans --
--- All plans, or one.
+-- All plans or one; with a day those that ruled on it, and what they ruled.
 SELECT
     grid_plan.id, grid_plan.name, grid_plan.state, grid_plan.effective_from, grid_plan.created_at,
-    (SELECT count(*) FROM community_plan WHERE plan_id = grid_plan.id) AS communities,
-    (SELECT count(*) FROM plan_grid WHERE plan_id = grid_plan.id) AS grids,
-    grid_plan.parameters, grid_plan.report
+    held.communities, held.grids, grid_plan.parameters, grid_plan.report
 FROM grid_plan
-WHERE CAST(:plan_id AS integer) IS NULL OR grid_plan.id = :plan_id
+CROSS JOIN LATERAL (
+    SELECT
+        count(DISTINCT community_plan.community_code) AS communities,
+        count(grid.id) AS grids
+    FROM community_plan
+    LEFT JOIN (plan_grid JOIN grid ON grid.id = plan_grid.grid_id)
+        ON plan_grid.plan_id = community_plan.plan_id
+        AND grid.community_code = community_plan.community_code
+    WHERE community_plan.plan_id = grid_plan.id
+        AND (CAST(:at AS date) IS NULL OR community_plan.active @> CAST(:at AS date))
+) AS held
+WHERE (CAST(:plan_id AS integer) IS NULL OR grid_plan.id = :plan_id)
+    AND (CAST(:at AS date) IS NULL OR held.communities > 0)
 ORDER BY grid_plan.id

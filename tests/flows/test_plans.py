@@ -199,6 +199,49 @@ def test_plans_follow_each_other_on_a_day_to_come(loaded: Database) -> None:
             switch(session, save(session, halves(0.2)), on=today - timedelta(days=1))
 
 
+def test_a_plan_that_rules_ends_only_on_a_day_that_is_named(loaded: Database) -> None:
+    with loaded.session() as session:
+        (today,) = rows(session, "SELECT CURRENT_DATE")[0]
+        saved = save(session, halves(0.5))
+        with pytest.raises(PlanError, match="is draft, not active"):
+            plans.retire(session, plan_id=saved.plan_id)
+        switch(session, saved)
+        with pytest.raises(PlanError, match="still rules 1 communities, 101 first"):
+            plans.retire(session, plan_id=saved.plan_id)
+        with pytest.raises(PlanError, match="that day is past"):
+            plans.retire(session, plan_id=saved.plan_id, on=today - timedelta(days=1))
+        end = today + timedelta(days=3)
+        ended = plans.retire(session, plan_id=saved.plan_id, on=end)
+        assert ended == {"plan": saved.plan_id, "state": "retired", "ends": end.isoformat()}
+        held = rows(session, "SELECT lower(active), upper(active) FROM community_plan")
+        assert held == [(today, end)]
+        # the last days are still ruled, and answerable
+        assert rows(session, "SELECT count(*) FROM current_grid") == [(2,)]
+        with pytest.raises(PlanError, match="it is retired already"):
+            plans.retire(session, plan_id=saved.plan_id)
+
+
+def test_which_plan_rules_on_a_day(loaded: Database) -> None:
+    with loaded.session() as session:
+        (today,) = rows(session, "SELECT CURRENT_DATE")[0]
+        coming = today + timedelta(days=30)
+        switch(session, save(session, halves(0.5)))
+        switch(session, save(session, [box(0.0203, 50.0, 0.0406, 50.01)], community="102"))
+        switch(session, save(session, [box(0.0, 50.0, 0.0203, 50.01)]), on=coming)
+
+        def ruling(day: date) -> list[tuple[int, int, int]]:
+            listed = plans.list_plans(session, at=day)
+            return [(each["id"], each["communities"], each["grids"]) for each in listed]
+
+        assert ruling(today - timedelta(days=1)) == []
+        assert ruling(today) == [(1, 1, 2), (2, 1, 1)]
+        assert ruling(coming) == [(2, 1, 1), (3, 1, 1)]
+        assert len(plans.list_plans(session)) == 3
+        assert len(plans.plan_grids(session, plan_id=1)) == 2
+        assert len(plans.plan_grids(session, plan_id=1, at=today)) == 2
+        assert len(plans.plan_grids(session, plan_id=1, at=coming)) == 0
+
+
 def test_what_there_is_not_is_told(loaded: Database) -> None:
     with loaded.session() as session:
         with pytest.raises(NotFound, match="no plan 99"):

@@ -146,6 +146,8 @@ def test_every_route_is_described(document: dict[str, Any], reader: TestClient) 
         "/posts/{post_id}",
         "/households/{household}/assignment",
         "/exports/{collection}.{suffix}",
+        "/plans",
+        "/plans/{plan_id}/activate",
     ):
         assert path in document["paths"]
     writes = [
@@ -156,6 +158,9 @@ def test_every_route_is_described(document: dict[str, Any], reader: TestClient) 
     assert sorted(writes) == [
         ("/grids/{code}/posts", "post"),
         ("/households/{household}/assignment", "put"),
+        ("/plans/{plan_id}/activate", "post"),
+        ("/plans/{plan_id}/retire", "post"),
+        ("/plans/{plan_id}/validate", "post"),
         ("/posts/{post_id}", "delete"),
     ]
 
@@ -174,6 +179,7 @@ def test_answers_are_as_described(document: dict[str, Any], reader: TestClient) 
             path.replace("{featureId}", values["featureId"].get(name, ""))
             .replace("{code}", "C1001")
             .replace("{household}", "H01")
+            .replace("{plan_id}", "1")
             .replace("{collection}.{suffix}", "grids.geojson")
         )
         query = "?lon=0.001&lat=0.001" if path in ("/locate", "/nearest") else ""

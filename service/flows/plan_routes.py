@@ -1,0 +1,128 @@
+"""Plans over HTTP: list, look into, check and switch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Final
+
+import geopandas as gpd
+from fastapi import APIRouter, Path, Query
+from starlette.responses import Response, StreamingResponse
+
+from geodata.write.cells import plain_columns
+from geodata.write.geojson import features
+from service.flows import plans
+from service.flows.plan_schemas import (
+    DayParameters,
+    NewDay,
+    PlanDocument,
+    PlanState,
+    Validated,
+)
+from service.web.parameters import NO_PARAMETERS
+from service.web.problems import describe
+from service.web.session import DatabaseSession
+from service.web.writers import WRITER
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["Plans"])
+
+_GEOJSON: Final = "application/geo+json"
+_FEATURES: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "A GeoJSON feature collection",
+        "content": {_GEOJSON: {"schema": {"type": "object"}}},
+    }
+}
+
+PlanId = Annotated[int, Path(ge=1, lt=2**31)]
+Day = Annotated[DayParameters, Query()]
+
+
+@router.get("/plans", summary="The plans")
+def list_plans(day: Day, session: DatabaseSession) -> list[PlanDocument]:
+    """List the plans, oldest first; with ``at``, those that rule on that day."""
+    return [PlanDocument.model_validate(each) for each in plans.list_plans(session, at=day.at)]
+
+
+@router.get(
+    "/plans/{plan_id}",
+    summary="A plan",
+    dependencies=[NO_PARAMETERS],
+    responses=describe(404),
+)
+def get_plan(plan_id: PlanId, session: DatabaseSession) -> PlanDocument:
+    """Tell the state, the parameters and the figures of a plan."""
+    return PlanDocument.model_validate(plans.show(session, plan_id=plan_id))
+
+
+@router.get(
+    "/plans/{plan_id}/grids",
+    summary="The grids of a plan",
+    response_class=Response,
+    responses={**_FEATURES, **describe(404)},
+)
+def get_plan_grids(plan_id: PlanId, day: Day, session: DatabaseSession) -> Response:
+    """Send the grids of a plan; with ``at``, those in force on that day."""
+    plans.show(session, plan_id=plan_id)
+    return _geojson(plans.plan_grids(session, plan_id=plan_id, at=day.at))
+
+
+@router.get(
+    "/plans/{plan_id}/faults",
+    summary="The faults of a plan",
+    dependencies=[NO_PARAMETERS],
+    response_class=Response,
+    responses={**_FEATURES, **describe(404)},
+)
+def get_plan_faults(plan_id: PlanId, session: DatabaseSession) -> Response:
+    """Send what keeps a plan from tiling its communities, each fault at its place."""
+    return _geojson(plans.faults(session, plan_id=plan_id))
+
+
+@router.post(
+    "/plans/{plan_id}/validate",
+    summary="Validate a draft",
+    dependencies=[NO_PARAMETERS, WRITER],
+    responses=describe(401, 403, 404, 409),
+)
+def validate_plan(plan_id: PlanId, session: DatabaseSession) -> Validated:
+    """Check that a draft tiles its communities exactly, and mark it validated."""
+    return Validated.model_validate(plans.validate(session, plan_id=plan_id).as_dict())
+
+
+@router.post(
+    "/plans/{plan_id}/activate",
+    summary="Switch to a plan",
+    dependencies=[NO_PARAMETERS, WRITER],
+    responses=describe(401, 403, 404, 409),
+)
+def activate_plan(
+    plan_id: PlanId, session: DatabaseSession, day: NewDay | None = None
+) -> PlanState:
+    """Switch the communities of a validated plan to it, today or from the day given."""
+    on = None if day is None else day.on
+    return PlanState.model_validate(plans.activate(session, plan_id=plan_id, on=on))
+
+
+@router.post(
+    "/plans/{plan_id}/retire",
+    summary="Retire a plan",
+    dependencies=[NO_PARAMETERS, WRITER],
+    responses=describe(401, 403, 404, 409),
+)
+def retire_plan(plan_id: PlanId, session: DatabaseSession, day: NewDay | None = None) -> PlanState:
+    """Retire a plan that rules nothing any longer, or end it on the day given."""
+    on = None if day is None else day.on
+    return PlanState.model_validate(plans.retire(session, plan_id=plan_id, on=on))
+
+
+def _geojson(frame: gpd.GeoDataFrame) -> Response:
+    def chunks() -> Iterator[str]:
+        yield '{"type": "FeatureCollection", "features": ['
+        for number, feature in enumerate(features(plain_columns(frame))):
+            yield ("," if number else "") + "\n" + feature
+        yield "\n]}\n"
+
+    return StreamingResponse(chunks(), media_type=_GEOJSON)
