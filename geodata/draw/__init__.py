@@ -7,14 +7,13 @@ service uses the same ones with a source of its own.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geodata.draw.page import SCRIPTS, STYLE, CoverageMap, script_text
 from geodata.draw.payload import coverage_payload
-from geodata.errors import UnavailableError
+from geodata.write.pages import write_page
 
 if TYPE_CHECKING:
     import folium
@@ -124,17 +123,7 @@ def save_map(map_: folium.Map, path: Path | str) -> Path:
     UnavailableError
         The file cannot be written.
     """
-    target = Path(path)
-    draft = target.with_name(f".{target.name}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(map_.get_root().render(), encoding="utf-8")
-        draft.replace(target)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            draft.unlink(missing_ok=True)
-        raise UnavailableError(f"cannot write {target}: {error.strerror}") from error
-    return target
+    return write_page(map_.get_root().render(), path)
 
 
 def _roles(payload: dict[str, object], team: Mapping[str, int] | None) -> list[str]:

@@ -3,6 +3,8 @@
 The page needs no network and no script, prints, and is the same for the same input.
 """
 
+from geodata.report.figures import Sizes, as_yardstick, set_figures
 from geodata.report.page import quality_report
+from geodata.report.tables import compared
 
-__all__ = ["quality_report"]
+__all__ = ["Sizes", "as_yardstick", "compared", "quality_report", "set_figures"]

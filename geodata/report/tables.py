@@ -17,6 +17,7 @@ FLAGS: Final = {
     "undersize": "the community holds fewer households than the minimum",
     "empty": "no household lives here",
     "multipart": "the community has several parts",
+    "lumpy": "the buildings do not divide into fair shares",
     "unbalanced": "no split of the community keeps every grid within range",
 }
 

@@ -1,7 +1,9 @@
-"""``gridward check``: faults of a polygon coverage, from a file or a plan."""
+"""``gridward check``: faults of a polygon coverage, and the quality of a plan."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +17,8 @@ from service.commands.sessions import open_session
 if TYPE_CHECKING:
     import geopandas as gpd
 
+    from service.flows.plan_quality import PlanFrames
+
 __all__ = ["check"]
 
 
@@ -27,49 +31,72 @@ def check(
     code: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="Column of a file that names the polygons.")
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write the quality report of the plan as a page.")
+    ] = None,
+    yardstick: Annotated[
+        str | None,
+        typer.Option(metavar="FILE[:LAYER]", help="Other polygons to compare the plan with."),
+    ] = None,
+    before: Annotated[
+        int | None,
+        typer.Option(metavar="ID", help="The plan to compare with (default: the one before)."),
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with status 1 where there are faults.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Report gaps, overlaps, invalid rings and strays of a coverage, each with its place."""
+    """Report faults of a coverage, each with its place; of a plan also the quality."""
     if (file is None) == (plan is None):
         raise typer.BadParameter("name a FILE or give --plan ID", param_hint="FILE")
-    faults = _faults_of_file(file, layer, code) if file is not None else _faults_of_plan(plan or 0)
+    if plan is None and (html or yardstick or before is not None):
+        raise typer.BadParameter(
+            "--html, --yardstick and --before go with --plan ID", param_hint="FILE"
+        )
+    report: dict[str, Any] = {}
+    if plan is not None:
+        faults, report = _judge_plan(plan, before, yardstick, html)
+    elif file is not None:
+        faults = _faults_of_file(file, layer, code)
     rows = [_row(fault) for fault in faults.itertuples()]
     if json:
-        print_json({"faults": rows, "counts": _counts(rows)})
-    elif rows:
+        print_json({"faults": rows, "counts": _counts(rows), **_plain(report)})
+    else:
+        _show(rows, report)
+    if strict and rows:
+        raise typer.Exit(1)
+
+
+def _show(rows: list[dict[str, Any]], report: Mapping[str, Any]) -> None:
+    if "quality" in report:
+        from geodata.report import compared
+
+        sets = report["quality"]
+        print_table(
+            "Quality",
+            ("figure", *sets),
+            ((row.name, *(cell.text for cell in row.cells)) for row in compared([*sets.values()])),
+        )
+    if rows:
         print_table(
             f"{len(rows):,} faults",
-            ("kind", "codes", "area m2", "lon", "lat", "detail"),
+            ("kind", "codes", "area m2", "lon", "lat"),
             (
-                (
-                    row["kind"],
-                    ", ".join(row["codes"]),
-                    row["area_m2"],
-                    *map(str, row["at"]),
-                )
+                (row["kind"], ", ".join(row["codes"]), row["area_m2"], *map(str, row["at"]))
                 for row in rows
             ),
         )
     else:
         say("no fault")
-    if strict and rows:
-        raise typer.Exit(1)
+    if "html" in report:
+        say(f"{report['html']} written")
 
 
 def _faults_of_file(file: Path, layer: str | None, code: str | None) -> gpd.GeoDataFrame:
-    import geopandas as gpd
-
     from geodata.coverage import check as find_faults
-    from geodata.manifest import BarrierSource
-    from geodata.read import whole
 
-    if not file.exists():
-        raise UnreadableFile("there is no such file", file=file)
-    batch = whole(BarrierSource(table="check", file=file, layer=layer))
-    polygons = gpd.GeoDataFrame(batch.table.to_pandas(), geometry=batch.geometry, crs=batch.crs)
+    polygons = _read_polygons(file, layer)
     if code is not None:
         if code not in polygons.columns:
             raise InputError("there is no such column", file=file, field=code)
@@ -77,11 +104,92 @@ def _faults_of_file(file: Path, layer: str | None, code: str | None) -> gpd.GeoD
     return find_faults(polygons)
 
 
-def _faults_of_plan(plan_id: int) -> gpd.GeoDataFrame:
-    from service.flows import plans
+def _read_polygons(file: Path, layer: str | None) -> gpd.GeoDataFrame:
+    import geopandas as gpd
 
+    from geodata.manifest import BarrierSource
+    from geodata.read import whole
+
+    if not file.exists():
+        raise UnreadableFile("there is no such file", file=file)
+    batch = whole(BarrierSource(table="check", file=file, layer=layer))
+    return gpd.GeoDataFrame(batch.table.to_pandas(), geometry=batch.geometry, crs=batch.crs)
+
+
+def _judge_plan(
+    plan_id: int, before: int | None, yardstick: str | None, html: Path | None
+) -> tuple[gpd.GeoDataFrame, dict[str, Any]]:
+    """The faults of a plan; its figures, beside those it is compared with; the page, if wanted."""
+    from service.flows import plans
+    from service.flows.plan_quality import plan_frames
+
+    if html is not None and html.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"a report is written as .html, not as '{html.suffix}'", file=html)
+    polygons, name = _find_yardstick(yardstick) if yardstick else (None, "")
     with open_session() as session:
-        return plans.faults(session, plan_id=plan_id)
+        faults = plans.faults(session, plan_id=plan_id)
+        frames = plan_frames(
+            session, plan_id=plan_id, before=before, with_households=polygons is not None
+        )
+    report: dict[str, Any] = {"quality": _figures(frames, polygons, name)}
+    if html is not None:
+        report["html"] = str(_write_report(frames, polygons, name, html))
+    return faults, report
+
+
+def _find_yardstick(words: str) -> tuple[gpd.GeoDataFrame, str]:
+    """The polygons of FILE or FILE:LAYER and what to call them."""
+    path, layer = Path(words), None
+    if not path.exists() and ":" in words:
+        before, _, after = words.rpartition(":")
+        path, layer = Path(before), after
+    return _read_polygons(path, layer), layer or path.stem
+
+
+def _figures(
+    frames: PlanFrames, yardstick: gpd.GeoDataFrame | None, name: str
+) -> dict[str, dict[str, Any]]:
+    from geodata.report import Sizes, as_yardstick, set_figures
+
+    sizes = Sizes(**frames.sizes)
+    common = (frames.communities, frames.barriers, sizes)
+    found = {f"plan {frames.plan_id}": set_figures(frames.grids, *common)}
+    if frames.before is not None:
+        found[f"plan {frames.before_id}"] = set_figures(frames.before, *common)
+    if yardstick is not None:
+        other, _ = as_yardstick(yardstick, frames.communities, frames.households)
+        found[name] = set_figures(other, *common, one_area=True)
+    return found
+
+
+def _write_report(
+    frames: PlanFrames, yardstick: gpd.GeoDataFrame | None, name: str, path: Path
+) -> Path:
+    from geodata.report import quality_report
+    from geodata.write.pages import write_page
+
+    page = quality_report(
+        frames.grids,
+        frames.communities,
+        frames.barriers,
+        yardstick=yardstick,
+        before=frames.before,
+        households=frames.households,
+        **frames.sizes,
+        title=f"{frames.name}: quality of plan {frames.plan_id}",
+        yardstick_name=name,
+        before_name=f"Plan {frames.before_id}",
+    )
+    return write_page(page, path)
+
+
+def _plain(value: Any) -> Any:
+    """Figures as JSON has them: plain numbers, null for what is not measured."""
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value
 
 
 def _row(fault: Any) -> dict[str, Any]:

@@ -25,6 +25,7 @@ COMMANDS = (
     "run",
     "load",
     "delineate",
+    "rebalance",
     "assign",
     "staff",
     "map",
@@ -219,6 +220,50 @@ def test_check_of_a_file(gridward: Cli, smallton: Any) -> None:
     assert result.json["counts"] == {"overlap": 1}
     assert result.json["faults"][0]["codes"] == ["101", "102"]
     assert gridward("check", shapes, "--strict").status == 1
+
+
+def test_check_of_a_plan(gridward: Cli, smallton: Any, tmp_path: Path) -> None:
+    gridward("run", smallton.manifest, "--out", tmp_path / "out")
+    gridward("delineate", "--target", "200", "--min", "150", "--max", "250", "--draft")
+    page = tmp_path / "report" / "quality.html"
+    shapes = smallton.folder / "communities.geojson"
+
+    result = gridward(
+        "check", "--plan", "2", "--html", page, "--yardstick", f"{shapes}:communities", "--json"
+    )
+    assert result.status == 0, result.err
+    report = result.json
+    assert report["faults"] == []
+    assert list(report["quality"]) == ["plan 2", "plan 1", "communities"]
+    assert report["quality"]["plan 1"]["grids"] == 8
+    everyone = {figures["households"] for figures in report["quality"].values()}
+    assert len(everyone) == 1
+    assert report["html"] == str(page)
+    text = page.read_text("utf-8")
+    assert "quality of plan 2" in text
+    assert "target 200 households" in text
+    assert "Plan 1" in text
+
+    table = gridward("check", "--plan", "1")
+    assert table.status == 0
+    assert "Compactness, median" in table.out
+    assert "no fault" in table.err
+
+
+def test_checks_that_cannot_be(gridward: Cli, smallton: Any, tmp_path: Path) -> None:
+    gridward("run", smallton.manifest, "--out", tmp_path / "out")
+    for arguments, said in (
+        (["--plan", "1", "--html", tmp_path / "x.pdf"], "written as .html"),
+        (["--plan", "1", "--yardstick", tmp_path / "none.gpkg"], "there is no such file"),
+        (["--plan", "1", "--before", "7"], "there is no plan 7"),
+        (["--plan", "9"], "there is no plan 9"),
+    ):
+        result = gridward("check", *arguments)
+        assert result.status == 1
+        assert said in result.err
+        assert is_one_line(result)
+    shapes = smallton.folder / "communities.geojson"
+    assert gridward("check", shapes, "--html", tmp_path / "x.html").status == 2
 
 
 def wrong_key(smallton: Any) -> Path:

@@ -1,0 +1,68 @@
+-- sizes --
+-- Households a grid: what the plan was drawn up with, else what its data set says.
+SELECT
+    grid_plan.name,
+    CAST(coalesce(CAST(parameters ->> 'target' AS numeric), dataset.target, 400) AS integer)
+        AS target,
+    CAST(coalesce(CAST(parameters ->> 'minimum' AS numeric), dataset.minimum, 300) AS integer)
+        AS minimum,
+    CAST(coalesce(CAST(parameters ->> 'maximum' AS numeric), dataset.maximum, 500) AS integer)
+        AS maximum
+FROM grid_plan
+LEFT JOIN LATERAL (
+    SELECT dataset.target, dataset.minimum, dataset.maximum
+    FROM community_plan
+    JOIN division ON division.code = community_plan.community_code
+    JOIN dataset ON dataset.id = division.dataset_id
+    WHERE community_plan.plan_id = grid_plan.id
+    ORDER BY dataset.id
+    LIMIT 1
+) AS dataset ON true
+WHERE grid_plan.id = :plan_id
+
+-- before --
+-- The last plan that was put in force for any of the communities before this one was drawn up.
+SELECT max(earlier.plan_id)
+FROM community_plan AS earlier
+JOIN community_plan AS own USING (community_code)
+WHERE own.plan_id = :plan_id
+    AND earlier.plan_id < :plan_id
+    AND earlier.active IS NOT NULL
+
+-- communities --
+SELECT division.code, division.name, division.geometry
+FROM community_plan
+JOIN division ON division.code = community_plan.community_code
+WHERE community_plan.plan_id = ANY(CAST(:plans AS integer[]))
+GROUP BY division.code, division.name, division.geometry
+ORDER BY division.code COLLATE "C"
+
+-- barriers --
+-- What lies in the boxes of the plan's communities.
+WITH ruled AS (
+    SELECT division.dataset_id, division.geometry
+    FROM community_plan
+    JOIN division ON division.code = community_plan.community_code
+    WHERE community_plan.plan_id = ANY(CAST(:plans AS integer[]))
+)
+SELECT barrier.kind, barrier.geometry
+FROM barrier
+WHERE EXISTS (
+    SELECT FROM ruled
+    WHERE ruled.dataset_id = barrier.dataset_id AND ruled.geometry && barrier.geometry
+)
+ORDER BY barrier.id
+
+-- households --
+-- The points of the data sets of the plan, within the box of its communities.
+WITH ruled AS (
+    SELECT division.dataset_id, ST_SetSRID(CAST(ST_Extent(division.geometry) AS geometry), 4326) AS box
+    FROM community_plan
+    JOIN division ON division.code = community_plan.community_code
+    WHERE community_plan.plan_id = ANY(CAST(:plans AS integer[]))
+    GROUP BY division.dataset_id
+)
+SELECT household.households, household.geometry
+FROM household
+JOIN ruled ON ruled.dataset_id = household.dataset_id AND household.geometry && ruled.box
+ORDER BY household.id
