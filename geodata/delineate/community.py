@@ -36,6 +36,10 @@ __all__ = ["Solved", "solve"]
 #: Loads of coarse and fine atoms in relation to the target, tried in turn until every grid is
 #: within range and well balanced.
 _CAPS = ((0.06, 0.015), (0.06, 0.015), (0.03, 0.0075))
+#: The largest deviation at which the cells of a power diagram are good enough as they are.
+_GOOD_CELLS = 0.05
+#: Without barriers every metre of border costs the same, and balance is easier had.
+_STRAIGHT = Weights(cut_cost=1.0, mu=45.0)
 #: The area of an atom in relation to a grid's fair share of the community.
 _AREA_CAP = 0.3
 _NO_LINES = np.empty(0, dtype=object)
@@ -121,10 +125,10 @@ def _is_one_grid(task: Task, items: Items) -> bool:
 def _polygons(task: Task, area: Any, items: Items) -> NDArray[Any]:
     """The grids' polygons in the units of the frame."""
     best: Attempt | None = None
-    for attempt in _attempts(task, area, items):
+    for attempt, enough in _attempts(task, area, items):
         if best is None or attempt.rank < best.rank:
             best = attempt
-        if best.good:
+        if best.good(enough):
             break
     assert best is not None  # noqa: S101 - there is at least one attempt
     grids = dissolve(best.tiling.pieces, best.labels)
@@ -141,25 +145,24 @@ class Attempt:
     labels : (len(tiling.pieces),) int64
     out_of_range : float
         Households below the minimum or above the maximum.
-    uneven : bool
-        Whether a grid deviates by more than a tenth though the places may not force it.
+    deviation : float
+        The largest deviation; at most a tenth where the places force more.
     energy : float
     """
 
     tiling: Tiling
     labels: NDArray[np.int64]
     out_of_range: float
-    uneven: bool
+    deviation: float
     energy: float
 
     @property
     def rank(self) -> tuple[float, float]:
         return self.out_of_range, self.energy
 
-    @property
-    def good(self) -> bool:
+    def good(self, enough: float) -> bool:
         """Nothing that another attempt is likely to mend."""
-        return self.out_of_range == 0.0 and not self.uneven
+        return self.out_of_range == 0.0 and self.deviation <= enough
 
 
 def _attempt(
@@ -173,14 +176,15 @@ def _attempt(
     high = np.maximum(loads - limits.maximum, 0.0)
     # a tower that is a grid of its own does not raise the share of the others
     ordinary = loads[loads <= limits.maximum]
-    share = float(ordinary.mean()) if len(ordinary) else float(loads.mean())
+    share = float(ordinary.mean() if ordinary.sum() > 0.0 else loads.mean())
     places = items.load[items.load <= limits.maximum]
-    uneven = np.abs(ordinary / share - 1.0).max(initial=0.0) > LARGEST_DEVIATION
+    deviation = float(np.abs(ordinary / share - 1.0).max(initial=0.0))
+    forced = deviation > LARGEST_DEVIATION and hopeless(places, len(ordinary), share)
     return Attempt(
         tiling=tiling,
         labels=labels,
         out_of_range=float((low + high).sum()),
-        uneven=bool(uneven) and not hopeless(places, len(ordinary), share),
+        deviation=LARGEST_DEVIATION if forced else deviation,
         energy=energy(
             graph, atom_label, np.full(len(loads), share), kept_range(share, limits),
             weights=weights,
@@ -188,10 +192,10 @@ def _attempt(
     )  # fmt: skip
 
 
-def _attempts(task: Task, area: Any, items: Items) -> Iterator[Attempt]:
-    """Tilings and labels, the most pleasing first."""
+def _attempts(task: Task, area: Any, items: Items) -> Iterator[tuple[Attempt, float]]:
+    """Tilings and labels, the most pleasing first, and the deviation to be content with."""
     limits = task.limits
-    lines, price, weights = _NO_LINES, np.empty(0), Weights(cut_cost=1.0)
+    lines, price, weights = _NO_LINES, np.empty(0), _STRAIGHT
     if task.barriers is not None:
         lines = task.plane.to_metres(task.barriers)
         price = task.price if task.price is not None else np.ones(len(lines))
@@ -199,7 +203,7 @@ def _attempts(task: Task, area: Any, items: Items) -> Iterator[Attempt]:
     else:
         straight = _straight(task, area, items)
         if straight is not None:
-            yield _attempt(task, items, *straight, weights)
+            yield _attempt(task, items, *straight, weights), _GOOD_CELLS
     fair = area.area / max(float(items.load.sum()) / limits.target, 1.0)
     for number, (coarse, fine) in enumerate(_CAPS):
         tiling = tile(
@@ -210,13 +214,13 @@ def _attempts(task: Task, area: Any, items: Items) -> Iterator[Attempt]:
         labels = partition(
             tiling, limits, weights=weights, effort=Effort(), seed=task.random_seed + number
         )
-        yield _attempt(task, items, tiling, labels, weights)
+        yield _attempt(task, items, tiling, labels, weights), LARGEST_DEVIATION
 
 
 def _straight(task: Task, area: Any, items: Items) -> tuple[Tiling, NDArray[np.int64]] | None:
     """The cells of a balanced power diagram; None where a building is too large for one."""
     limits = task.limits
-    if items.load.max() > limits.maximum or area.geom_type != "Polygon":
+    if items.load.max() > limits.maximum or shapely.get_num_geometries(area) > 1:
         return None
     count = grid_count(float(items.load.sum()), limits.target, limits.minimum, limits.maximum)
     centres, duals = balanced_cells(

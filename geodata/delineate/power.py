@@ -29,34 +29,79 @@ def bisection_centres(
     -------
     (k, 2) metres
     """
-    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    centres: list[NDArray[np.float64]] = []
-    pending = [(np.arange(len(xy)), k)]
-    while pending:
-        items, parts = pending.pop()
-        if parts == 1 or len(items) < 2:
-            weights = load[items] + 1e-9
-            centre = np.average(xy[items], axis=0, weights=weights)
-            # coincident centres part at the next Lloyd step only if they differ a little
-            centres += [centre + 0.01 * i for i in range(parts)]
+    return _bisection(
+        np.ascontiguousarray(xy, np.float64), np.ascontiguousarray(load, np.float64), k, turn
+    )
+
+
+@njit(cache=True)
+def _bisection(xy, load, k, turn):  # type: ignore[no-untyped-def]
+    n = len(xy)
+    centres = np.empty((k, 2))
+    found = 0
+    order = np.arange(n)
+    # what is still to be parted: a range of items, and into how many
+    low, high, parts = (
+        np.empty(k + 1, np.int64),
+        np.empty(k + 1, np.int64),
+        np.empty(k + 1, np.int64),
+    )
+    low[0], high[0], parts[0] = 0, n, k
+    pending = 1
+    while pending > 0:
+        pending -= 1
+        a, b, count = low[pending], high[pending], parts[pending]
+        mass, x, y = 0.0, 0.0, 0.0
+        for p in range(a, b):
+            w = load[order[p]] + 1e-9
+            mass += w
+            x += w * xy[order[p], 0]
+            y += w * xy[order[p], 1]
+        x, y = x / mass, y / mass
+        if count == 1 or b - a < 2:
+            for i in range(count):
+                # coincident centres part at the next Lloyd step only if they differ a little
+                centres[found, 0], centres[found, 1] = x + 0.01 * i, y + 0.01 * i
+                found += 1
             continue
-        deviations = xy[items] - np.average(xy[items], axis=0, weights=load[items] + 1e-9)
-        scatter = (deviations * (load[items] + 1e-9)[:, None]).T @ deviations
-        axis = np.linalg.eigh(scatter)[1][:, -1]
-        axis = axis * (1.0 if axis[np.argmax(np.abs(axis))] > 0 else -1.0)
-        order = items[np.argsort(deviations @ rotation @ axis, kind="stable")]
-        first = parts // 2
-        below = np.cumsum(load[order])
-        place = int(np.searchsorted(below, below[-1] * first / parts)) + 1
-        place = min(max(place, 1), len(order) - 1)
-        pending += [(order[place:], parts - first), (order[:place], first)]
-    return np.array(centres)
+        xx, xy_, yy = 0.0, 0.0, 0.0
+        for p in range(a, b):
+            w = load[order[p]] + 1e-9
+            dx, dy = xy[order[p], 0] - x, xy[order[p], 1] - y
+            xx += w * dx * dx
+            xy_ += w * dx * dy
+            yy += w * dy * dy
+        angle = 0.5 * np.arctan2(2.0 * xy_, xx - yy) + turn
+        c, s = np.cos(angle), np.sin(angle)
+        along = np.empty(b - a)
+        for p in range(a, b):
+            along[p - a] = c * xy[order[p], 0] + s * xy[order[p], 1]
+        # equal places in the order of the items
+        order[a:b] = order[a:b][np.argsort(along, kind="mergesort")]
+        first = count // 2
+        total = 0.0
+        for p in range(a, b):
+            total += load[order[p]]
+        below, place = 0.0, a
+        while place < b - 1:
+            below += load[order[place]]
+            place += 1
+            if below >= total * first / count:
+                break
+        low[pending], high[pending], parts[pending] = place, b, count - first
+        pending += 1
+        low[pending], high[pending], parts[pending] = a, place, first
+        pending += 1
+    return centres
 
 
 def _nearest_centres(
     xy: NDArray[np.float64], centres: NDArray[np.float64], count: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The nearest centres of each point and the squares of their distances: (n, count) each."""
+    if len(centres) <= count:
+        d2 = ((xy[:, None, :] - centres[None, :, :]) ** 2).sum(axis=2)
+        return np.tile(np.arange(len(centres)), (len(xy), 1)), d2
     distance, near = cKDTree(centres).query(xy, k=count)
     return near.astype(np.int64), distance**2
 
@@ -171,13 +216,24 @@ def balanced_labels(
         labels = _power_labels(near, d2, duals)
         if last:
             break
-        mass = np.bincount(labels, weight, k)
-        filled = mass > 0
-        centres = centres.copy()
-        for axis in (0, 1):
-            total = np.bincount(labels, weight * xy[:, axis], k)
-            centres[filled, axis] = total[filled] / mass[filled]
+        centres = _centroids(xy, weight, labels, centres)
     return labels, centres, duals
+
+
+@njit(cache=True)
+def _centroids(xy, weight, labels, centres):  # type: ignore[no-untyped-def]
+    """The weighted mean of each cell's points; a cell without any keeps its centre."""
+    k = len(centres)
+    mass, total = np.zeros(k), np.zeros((k, 2))
+    for i in range(len(xy)):
+        mass[labels[i]] += weight[i]
+        total[labels[i], 0] += weight[i] * xy[i, 0]
+        total[labels[i], 1] += weight[i] * xy[i, 1]
+    moved = centres.copy()
+    for c in range(k):
+        if mass[c] > 0.0:
+            moved[c] = total[c] / mass[c]
+    return moved
 
 
 #: Starts of the search for straight cuts, and the work (points x centres x steps) spent on each.
