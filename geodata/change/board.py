@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -34,6 +35,9 @@ class Site:
     price : (len(barriers),) float64, or None
         What a metre of border along each costs.
     seed : int
+    settled : mapping of str to float
+        Households that a grid may be out of range without being touched, by its code: as many as
+        were accepted when the plan was drawn.
     """
 
     code: str
@@ -44,6 +48,7 @@ class Site:
     barriers: NDArray[Any] | None
     price: NDArray[np.float64] | None
     seed: int
+    settled: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def metres(self) -> NDArray[np.float64]:

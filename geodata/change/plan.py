@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import geopandas as gpd
@@ -34,7 +34,8 @@ _ACTS = {
     "split": "split {code}",
     "pull": "pulled households to {code}",
     "merge": "merged {code}",
-    "neighbours": "drew {code} and its neighbours anew",
+    "exchange": "exchanged buildings of {code}",
+    "neighbours": "drew {code} and those around it anew",
     "community": "drew the community anew because of {code}",
 }
 
@@ -62,6 +63,8 @@ def rebalance(
     ----------
     grids : GeoDataFrame
         The grids as they are: grid_code, community_code, geometry; they tile their communities.
+        With columns ``flag`` and ``households``, a flagged grid that was out of range when the
+        plan was drawn is left alone unless it got further out.
     communities : GeoDataFrame
         code, geometry. Those without grids are passed over.
     households : GeoDataFrame of Point
@@ -98,7 +101,10 @@ def rebalance(
         code, community = strange.iloc[0]
         raise InputError(f"grid '{code}' is of community '{community}', which is not given")
     repaired: list[Repaired] = []
-    boards = _boards(tidy, households, barriers, limits, seed, snap_tolerance_m, used_codes)
+    boards = _boards(
+        tidy, households, barriers, limits, seed, snap_tolerance_m, used_codes,
+        settled=_settled(tidy, limits),
+    )  # fmt: skip
     total = tidy["community_code"].nunique()
     for board in boards:
         repaired.append(repair(board))
@@ -129,7 +135,7 @@ def split(
     Parameters
     ----------
     grids, households, barriers, target, minimum, maximum, seed, snap_tolerance_m, used_codes
-        As for :func:`rebalance`; all grids of the plan, or those of the one community.
+        As for :func:`rebalance`.
     grid_code : str
         The grid to split.
     parts : int
@@ -273,6 +279,7 @@ def _boards(
     snap_tolerance_m: float,
     used_codes: Iterable[str],
     only: str | None = None,
+    settled: Mapping[str, float] | None = None,
 ) -> Iterator[Board]:
     """The board of each community, in the order of their codes."""
     points, load = household_points(households, grids.crs)
@@ -297,9 +304,20 @@ def _boards(
             barriers=lines[near] if lines is not None else None,
             price=price[near] if lines is not None else None,
             seed=seed,
+            settled=settled or {},
         )
         shapes = dict(zip(group["grid_code"], group.geometry, strict=True))
         yield Board.of(site, shapes, last[code])
+
+
+def _settled(grids: gpd.GeoDataFrame, limits: Limits) -> dict[str, float]:
+    """How far out of range flagged grids were when the plan was drawn, by code."""
+    if "flag" not in grids or "households" not in grids:
+        return {}
+    known = grids[grids["flag"].notna()]
+    load = known["households"].to_numpy(dtype=float)
+    beyond = np.maximum(load - limits.maximum, 0.0) + np.maximum(limits.minimum - load, 0.0)
+    return dict(zip(known["grid_code"], beyond.tolist(), strict=True))
 
 
 def _last_numbers(grids: gpd.GeoDataFrame, used_codes: Iterable[str]) -> dict[str, int]:

@@ -4,8 +4,8 @@ A grid in range stays as it is. One that is not is mended by whichever of these 
 households out of range and moves the fewest: an overload is shed along the shortest path of
 neighbouring grids to where there is room, or the grid is split; an underload is pulled along the
 shortest path from where there is a surplus, or the grid is merged with a neighbour. Where none of
-these helps, the grid and its neighbours are drawn anew, and, if that does not help either, the
-whole community.
+these helps, a large building is exchanged for several small ones. Where that does not help either,
+the grid and those around it are drawn anew, and at last the whole community.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class Step:
     Attributes
     ----------
     act : str
-        ``shed``, ``split``, ``pull``, ``merge``, ``neighbours`` (redrawn) or ``community``.
+        ``shed``, ``split``, ``pull``, ``merge``, ``exchange``, ``neighbours`` (drawn anew) or
+        ``community``.
     code : str
         The grid that was out of range.
     moved : int
@@ -74,12 +75,13 @@ def repair(board: Board) -> Repaired:
 
 
 def _troubled(board: Board) -> list[str]:
-    """Grids out of range, the largest overload first; not those that nothing can help."""
+    """Grids out of range, the largest overload first; not those settled or past all help."""
+    settled = board.site.settled
     beyond = dict(zip(board.codes, board.beyond.tolist(), strict=True))
     return [
         code
         for code in sorted(board.codes, key=lambda c: (-beyond[c], c))
-        if beyond[code] != 0 and not _forced(board, code)
+        if abs(beyond[code]) > settled.get(code, 0.0) and not _forced(board, code)
     ]
 
 
@@ -91,10 +93,14 @@ def _forced(board: Board, code: str) -> bool:
 
 
 def _gentlest(board: Board, code: str) -> tuple[str, Board] | None:
-    """The remedy of a grid that moves the fewest households: its name, and the board after it."""
-    overload = board.beyond[board.position(code)] > 0
+    """The remedy of a grid that moves the fewest households: its name, and the board after it.
+
+    Of those that leave the fewest households out of range; the more drastic kinds are only looked
+    at when the gentler ones do not help.
+    """
+    overload = bool(board.beyond[board.position(code)] > 0)
     local = _against_overload if overload else _against_underload
-    for remedies in (local, _redrawn):
+    for remedies in (local, _exchanged, _redrawn):
         helpful = [
             (act, after)
             for act, after in remedies(board, code)
@@ -124,14 +130,35 @@ def _against_underload(board: Board, code: str) -> Iterator[tuple[str, Board]]:
             yield "merge", unite(board, [code, other])
 
 
+def _exchanged(board: Board, code: str) -> Iterator[tuple[str, Board]]:
+    """A building that is too large for the room of a neighbour, which hands others on in turn."""
+    beyond = float(board.beyond[board.position(code)])
+    border = board.neighbours[code]
+    for other in sorted(border, key=lambda n: (-border[n], n))[:_WIDTH]:
+        giver, taker = (code, other) if beyond > 0 else (other, code)
+        # either grid may leave the range: the second step brings it back, or the whole is refused
+        given = transfer(board, giver, taker, abs(beyond), float(board.load(giver)))
+        after = None if given is None else _shifted(given, other, away=beyond > 0)
+        if after is not None:
+            yield "exchange", after
+
+
 def _redrawn(board: Board, code: str) -> Iterator[tuple[str, Board]]:
-    """The grid and its neighbours drawn anew; the whole community only if that does not help."""
-    around = sorted({code, *board.neighbours[code]})
-    if 1 < len(around) < len(board.codes):
-        after = divide(board, around, board.site.limits)
-        if after is not None and after.violation < board.violation:
+    """The grid and those around it drawn anew, in rings that grow until all are in range."""
+    around = {code}
+    while len(around) < len(board.codes):
+        ring = around.union(*(board.neighbours[each] for each in around))
+        if ring == around:
+            break
+        around = ring
+        if len(around) == len(board.codes):
+            break
+        after = divide(board, sorted(around), board.site.limits)
+        if after is not None:
             yield "neighbours", after
-            return
+            wrong = sum(abs(board.beyond[board.position(each)]) for each in around)
+            if after.violation <= board.violation - wrong:
+                return
     after = divide(board, list(board.codes), board.site.limits)
     if after is not None:
         yield "community", after
