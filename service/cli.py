@@ -18,6 +18,7 @@ import typer
 from geodata.errors import GridwardError
 from service.commands import database, plan
 from service.commands.assign import assign
+from service.commands.change import rebalance
 from service.commands.check import check
 from service.commands.delineate import delineate
 from service.commands.export import coverage_map, export
@@ -56,6 +57,7 @@ def _options(
 app.command()(run)
 app.command()(load)
 app.command()(delineate)
+app.command()(rebalance)
 app.command()(assign)
 app.command()(staff)
 app.command("map")(coverage_map)

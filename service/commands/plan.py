@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from service.commands import change
 from service.commands.console import figures, print_json, print_table, say
 from service.commands.options import Json
 from service.commands.sessions import open_session
@@ -102,3 +103,8 @@ def retire(
         print_json(outcome)
     else:
         say(f"plan {plan_id} is retired" + (f" and ends on {outcome['ends']}" if on else ""))
+
+
+app.command()(change.diff)
+app.command()(change.split)
+app.command()(change.merge)

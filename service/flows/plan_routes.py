@@ -12,9 +12,11 @@ from starlette.responses import Response, StreamingResponse
 from geodata.write.cells import plain_columns
 from geodata.write.geojson import features
 from service.flows import plans
+from service.flows.differences import diff
 from service.flows.plan_schemas import (
     DayParameters,
     NewDay,
+    PlanDifference,
     PlanDocument,
     PlanState,
     Validated,
@@ -79,6 +81,18 @@ def get_plan_grids(plan_id: PlanId, day: Day, session: DatabaseSession) -> Respo
 def get_plan_faults(plan_id: PlanId, session: DatabaseSession) -> Response:
     """Send what keeps a plan from tiling its communities, each fault at its place."""
     return _geojson(plans.faults(session, plan_id=plan_id))
+
+
+@router.get(
+    "/plans/{plan_id}/diff/{other_id}",
+    summary="Two plans compared",
+    dependencies=[NO_PARAMETERS],
+    responses=describe(404),
+)
+def get_diff(plan_id: PlanId, other_id: PlanId, session: DatabaseSession) -> PlanDifference:
+    """Tell which grids of the other plan come from which of this one, and how loads change."""
+    found = diff(session, first=plan_id, second=other_id)
+    return PlanDifference.model_validate(found.as_dict())
 
 
 @router.post(

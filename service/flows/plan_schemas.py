@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.web.parameters import Parameters
 
-__all__ = ["DayParameters", "NewDay", "PlanDocument", "PlanState", "Validated"]
+__all__ = ["DayParameters", "NewDay", "PlanDifference", "PlanDocument", "PlanState", "Validated"]
 
 
 class DayParameters(Parameters):
@@ -38,6 +38,43 @@ class PlanDocument(BaseModel):
     grids: int = Field(description="With a day: those in force then.")
     parameters: dict[str, Any] = Field(description="How the plan was made.")
     report: dict[str, Any] | None = Field(description="Its figures when it was made.")
+
+
+class Descent(BaseModel):
+    """A grid of the one plan and a grid of the other that have land or households in common."""
+
+    old_code: str | None
+    new_code: str | None
+    kind: Literal["U", "S", "M", "X"] = Field(description="Unchanged, split, merged, irregular.")
+    households_moved: int = Field(description="Households that leave the heir of their grid so.")
+
+
+class Side(BaseModel):
+    """A grid of the other plan that is not unchanged."""
+
+    grid_code: str
+    community_code: str
+    households_before: float | None = Field(description="Of the grid whose heir it is, if any.")
+    households: int
+    deviation: float = Field(description="From the target, signed, as a share of it.")
+    in_range: bool
+    compactness_before: float | None
+    compactness: float = Field(description="Polsby-Popper.")
+
+
+class PlanDifference(BaseModel):
+    """What changes from one plan to another in the communities that both hold."""
+
+    communities: int
+    grids_before: int
+    grids: int
+    households: int
+    out_of_range_before: float = Field(description="Households beyond the range of their grids.")
+    out_of_range: float
+    households_moved: int
+    kinds: dict[str, int] = Field(description="Rows of the look-up by kind.")
+    lookup: list[Descent]
+    sides: list[Side]
 
 
 class Validated(BaseModel):

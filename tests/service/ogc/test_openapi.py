@@ -180,6 +180,7 @@ def test_answers_are_as_described(document: dict[str, Any], reader: TestClient) 
             .replace("{code}", "C1001")
             .replace("{household}", "H01")
             .replace("{plan_id}", "1")
+            .replace("{other_id}", "1")
             .replace("{collection}.{suffix}", "grids.geojson")
         )
         query = "?lon=0.001&lat=0.001" if path in ("/locate", "/nearest") else ""

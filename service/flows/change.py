@@ -1,0 +1,294 @@
+"""Grids in force out of PostGIS; rebalanced, split or merged ones back as the next plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, Literal
+
+import geopandas as gpd
+import shapely
+from sqlalchemy.orm import Session
+
+from geodata import change as remedies
+from geodata.errors import InputError, PlanError
+from service.db.frames import read_frame
+from service.db.statements import load_statements
+from service.errors import NotFound
+from service.flows import plans
+from service.flows.assign import assign
+from service.flows.differences import (
+    Difference,
+    area_values,
+    compare_in,
+    read_households,
+    records,
+)
+from service.flows.scope import Area, Progress, find_areas, silent
+
+__all__ = ["ChangeReport", "Keep", "merge", "rebalance", "split"]
+
+_SQL = load_statements("service.flows", "change.sql")
+
+#: What becomes of the new grids: shown and forgotten, kept as a draft, or switched to.
+Keep = Literal["preview", "draft", "active"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeReport:
+    """What a change did, or would do, in one data set.
+
+    ``difference`` is None where there was nothing to do. ``posts`` gives, by new grid and role, the
+    posts held now in the grids that it came from by members who live on its side. ``plan`` is None
+    for a preview.
+    """
+
+    dataset: str
+    difference: Difference | None
+    steps: Sequence[dict[str, Any]]
+    posts: dict[str, dict[str, int]]
+    posts_required: dict[str, int]
+    plan: dict[str, Any] | None
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as JSON."""
+        told: dict[str, Any] = {"dataset": self.dataset, "plan": self.plan}
+        told["changed"] = self.difference is not None
+        if self.difference is not None:
+            told |= self.difference.as_dict()
+            for side in told["sides"]:
+                side["posts"] = self.posts.get(side["grid_code"], {})
+        return {
+            **told,
+            "posts_required": self.posts_required,
+            "steps": list(self.steps),
+            "seconds": self.seconds,
+        }
+
+
+def rebalance(
+    session: Session,
+    *,
+    dataset: str | None = None,
+    communities: Sequence[str] | None = None,
+    keep: Keep = "active",
+    seed: int = 0,
+    progress: Progress = silent,
+) -> list[ChangeReport]:
+    """Bring grids that households overloaded or left back into range, moving few.
+
+    Parameters
+    ----------
+    session : Session
+        Nothing is committed.
+    dataset, communities : optional
+        Only this data set, only these communities.
+    keep : Keep
+        ``active`` validates the new plan, switches to it and assigns the households again.
+    seed : int
+        Seed of the search where a grid is drawn anew.
+    progress : callable, optional
+        Called with the step, the communities done and their number.
+
+    Returns
+    -------
+    list of ChangeReport
+        One a data set that has grids.
+
+    Raises
+    ------
+    InputError
+        An unknown data set or community.
+    PlanError
+        Nothing is loaded, or no plan is active.
+    """
+    reports = []
+    for area in find_areas(session, dataset=dataset, communities=communities):
+        began = perf_counter()
+        step, values = f"rebalance {area.dataset}", area_values(area)
+        before = read_frame(session, _SQL["grids_in_force"], values)
+        if before.empty:
+            continue
+        change = remedies.rebalance(
+            before,
+            read_frame(session, _SQL["communities"], values),
+            read_households(session, area),
+            _barriers(session, area),
+            **_sizes(area),
+            seed=seed,
+            used_codes=_used_codes(session, area),
+            progress=lambda done, total, step=step: progress(step, done, total),  # type: ignore[misc]
+        )
+        named = ("rebalanced", {"seed": seed})
+        reports.append(_carry_out(session, area, change, named, keep, began))
+    if not reports:
+        raise PlanError("no plan is active there: run 'gridward delineate' first")
+    return reports
+
+
+def split(
+    session: Session, *, code: str, parts: int = 2, keep: Keep = "preview", seed: int = 0
+) -> ChangeReport:
+    """Split a grid in force into parts of about equal load.
+
+    Raises
+    ------
+    NotFound
+        There is no such grid in force.
+    InputError, PlanError
+        It cannot be split so.
+    """
+    began = perf_counter()
+    area = _area_of(session, [code])
+    before = read_frame(session, _SQL["grids_in_force"], area_values(area))
+    change = remedies.split(
+        before,
+        code,
+        read_households(session, area),
+        _barriers(session, area),
+        parts=parts,
+        **_sizes(area),
+        seed=seed,
+        used_codes=_used_codes(session, area),
+    )
+    named = ("split", {"grid": code, "parts": parts, "seed": seed})
+    return _carry_out(session, area, change, named, keep, began)
+
+
+def merge(session: Session, *, codes: Sequence[str], keep: Keep = "preview") -> ChangeReport:
+    """Merge grids in force of one community that hang together.
+
+    Raises
+    ------
+    NotFound
+        One of them is not a grid in force.
+    InputError
+        They are of several communities, or do not hang together.
+    """
+    began = perf_counter()
+    area = _area_of(session, codes)
+    before = read_frame(session, _SQL["grids_in_force"], area_values(area))
+    change = remedies.merge(before, codes, read_households(session, area), **_sizes(area))
+    named = ("merged", {"grids": sorted(codes)})
+    return _carry_out(session, area, change, named, keep, began)
+
+
+def _carry_out(
+    session: Session,
+    area: Area,
+    change: remedies.Change,
+    named: tuple[str, dict[str, Any]],
+    keep: Keep,
+    began: float,
+) -> ChangeReport:
+    """Save the new grids as a plan, tell what changes, and forget, keep or switch to it.
+
+    A preview goes the same way and is then undone, so the codes that it shows are those that the
+    grids would get.
+    """
+    difference, plan, posts = None, None, {}
+    touched = sorted(set(change.sides["community_code"]))
+    if touched:
+        (part,) = find_areas(session, dataset=area.dataset, communities=touched)
+        with session.begin_nested() as savepoint:
+            saved = _save(session, part, change.grids, named)
+            if keep != "draft":
+                plans.validate(session, plan_id=saved.plan_id)
+            before = read_frame(session, _SQL["grids_in_force"], area_values(part))
+            after = plans.plan_grids(session, plan_id=saved.plan_id)
+            difference = compare_in(part, before, after, read_households(session, part))
+            posts = _posts_by_side(session, part, difference, after)
+            if keep == "active":
+                plans.activate(session, plan_id=saved.plan_id)
+                assign(session, dataset=part.dataset, communities=touched)
+            if keep == "preview":
+                savepoint.rollback()
+            else:
+                plan = {"id": saved.plan_id, "state": keep}
+    required = session.execute(_SQL["required"], area_values(area))
+    steps = change.report[change.report["steps"] != ""][["community_code", "steps", "redone"]]
+    return ChangeReport(
+        dataset=area.dataset,
+        difference=difference,
+        steps=records(steps),
+        posts=posts,
+        posts_required={row.role: row.posts for row in required},
+        plan=plan,
+        seconds=round(perf_counter() - began, 3),
+    )
+
+
+def _save(
+    session: Session, area: Area, grids: gpd.GeoDataFrame, named: tuple[str, dict[str, Any]]
+) -> plans.Saved:
+    act, parameters = named
+    return plans.save(
+        session,
+        name=f"{area.dataset}, {act}",
+        communities=area.communities,
+        grids=grids[grids["community_code"].isin(area.communities)],
+        parameters={**_sizes(area), act: parameters},
+        report={},
+    )
+
+
+def _posts_by_side(
+    session: Session, area: Area, difference: Difference, after: gpd.GeoDataFrame
+) -> dict[str, dict[str, int]]:
+    """Posts held now, by the new grid on whose side the member lives and by role.
+
+    A member whose place is not known counts for the side of the most households.
+    """
+    sides = difference.lookup.dropna(subset=["old_code", "new_code"])
+    coming = {old: sorted(group["new_code"]) for old, group in sides.groupby("old_code")}
+    shapes = dict(zip(after["grid_code"], after.geometry, strict=True))
+    load = dict(zip(after["grid_code"], after["households"], strict=True))
+    counted: dict[str, dict[str, int]] = {}
+    for post in read_frame(session, _SQL["posts"], area_values(area)).itertuples():
+        candidates = coming.get(post.grid_code, [])
+        if not candidates:
+            continue
+        home = post.geometry
+        if home is None:
+            chosen = max(candidates, key=lambda code: load[code])
+        else:
+            distances = shapely.distance([shapes[code] for code in candidates], home)
+            chosen = candidates[int(distances.argmin())]
+        roles = counted.setdefault(chosen, {})
+        roles[post.role] = roles.get(post.role, 0) + 1
+    return counted
+
+
+def _area_of(session: Session, codes: Sequence[str]) -> Area:
+    """The area of the communities that some grids in force are of."""
+    homes = []
+    for code in codes:
+        home = session.execute(_SQL["community_of"], {"code": code}).scalar_one_or_none()
+        if home is None:
+            raise NotFound(f"there is no grid '{code}' in force")
+        homes.append(home)
+    areas = find_areas(session, communities=sorted(set(homes)))
+    if len(areas) > 1:
+        names = ", ".join(f"'{area.dataset}'" for area in areas)
+        raise InputError(f"the grids are of several data sets: {names}")
+    return areas[0]
+
+
+def _barriers(session: Session, area: Area) -> gpd.GeoDataFrame | None:
+    found = read_frame(session, _SQL["barriers"], area_values(area))
+    return found if len(found) else None
+
+
+def _used_codes(session: Session, area: Area) -> Sequence[str]:
+    return session.execute(_SQL["used_codes"], area_values(area)).scalars().all()
+
+
+def _sizes(area: Area) -> dict[str, Any]:
+    return {
+        "target": area.target,
+        "minimum": area.minimum,
+        "maximum": area.maximum,
+        "snap_tolerance_m": area.snap_tolerance_m,
+    }
