@@ -20,6 +20,7 @@ from service.commands import database, plan
 from service.commands.assign import assign
 from service.commands.change import rebalance
 from service.commands.check import check
+from service.commands.compare import compare
 from service.commands.delineate import delineate
 from service.commands.export import coverage_map, export
 from service.commands.load import load
@@ -65,6 +66,7 @@ app.command()(export)
 app.command()(check)
 app.command()(serve)
 app.command()(sample)
+plan.app.command("compare")(compare)
 app.add_typer(plan.app)
 app.add_typer(database.app)
 

@@ -1,8 +1,8 @@
 """Frames -> a coverage map on one page: who is covered, by whom, and who is not.
 
 :func:`coverage_map` gives a ``folium.Map`` for a notebook, :func:`save_map` one HTML file that
-works from disk without a network. The page's scripts and style are in ``web/``; the live map of the
-service uses the same ones with a source of its own.
+works from disk without a network; :func:`comparison_map` draws two plans. The page's scripts and
+style are in ``web/``; the live map of the service uses the same ones with a source of its own.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from geodata.draw.compare import comparison_map
 from geodata.draw.page import SCRIPTS, STYLE, CoverageMap, script_text
 from geodata.draw.payload import coverage_payload
 from geodata.write.pages import write_page
@@ -20,7 +21,15 @@ if TYPE_CHECKING:
     import geopandas as gpd
     import pandas as pd
 
-__all__ = ["SCRIPTS", "STYLE", "CoverageMap", "coverage_map", "save_map", "script_text"]
+__all__ = [
+    "SCRIPTS",
+    "STYLE",
+    "CoverageMap",
+    "comparison_map",
+    "coverage_map",
+    "save_map",
+    "script_text",
+]
 
 
 def coverage_map(

@@ -18,7 +18,7 @@ from jinja2 import Environment
 from geodata.assets import asset_path, data_uri, find_assets, inline_script, inline_style
 from geodata.draw.encode import script_json
 
-__all__ = ["SCRIPTS", "STYLE", "CoverageMap", "script_text"]
+__all__ = ["SCRIPTS", "STYLE", "ComparisonMap", "CoverageMap", "script_text"]
 
 _WEB: Final = Path(__file__).parent / "web"
 
@@ -99,6 +99,10 @@ class CoverageMap(folium.Map):
     default_js: ClassVar[list[tuple[str, str]]] = []
     default_css: ClassVar[list[tuple[str, str]]] = []
 
+    #: Our scripts on the page, and how the map is started with ``meta`` and ``payload``.
+    scripts: ClassVar[tuple[str, ...]] = (*SCRIPTS, "embedded.js")
+    starter: ClassVar[str] = "Gridward.coverageMap({name}, meta, Gridward.embeddedSource(payload));"
+
     def __init__(
         self,
         payload: dict[str, Any],
@@ -136,7 +140,7 @@ class CoverageMap(folium.Map):
     def _head(self) -> str:
         styles = [inline_style(asset_path("leaflet/leaflet.css", self.assets)), inline_style(STYLE)]
         scripts = [asset_path(name, self.assets).read_text("utf-8") for name in _VENDOR_SCRIPTS]
-        scripts.append(script_text(*SCRIPTS, "embedded.js"))
+        scripts.append(script_text(*self.scripts))
         return "\n".join(
             [f"<style>\n{style}\n</style>" for style in styles]
             + [f"<script>\n{inline_script(script)}\n</script>" for script in scripts]
@@ -164,6 +168,13 @@ L.Icon.Default.mergeOptions({script_json(icons)});
 var {name} = L.map({name!r}, {options});
 {{
   const {{ meta, payload }} = JSON.parse(document.getElementById("gridward-data").textContent);
-  Gridward.coverageMap({name}, meta, Gridward.embeddedSource(payload));
+  {self.starter.format(name=name)}
 }}
 """
+
+
+class ComparisonMap(CoverageMap):
+    """Two plans on one map, with the look and the means of a coverage map."""
+
+    scripts: ClassVar[tuple[str, ...]] = (*SCRIPTS, "embedded.js", "compare.js")
+    starter: ClassVar[str] = "Gridward.comparisonMap({name}, meta, payload);"

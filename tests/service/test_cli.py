@@ -52,8 +52,11 @@ class Result:
 
 
 @pytest.fixture
-def environment(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands find the database of the test."""
+def environment(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Commands find the database of the test, in a working folder of their own."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("work"))
     assert settings.database_url is not None
     url = settings.database_url.render_as_string(hide_password=False)
     monkeypatch.setenv("GRIDWARD_DATABASE_URL", url)
@@ -248,6 +251,20 @@ def test_check_of_a_plan(gridward: Cli, smallton: Any, tmp_path: Path) -> None:
     assert table.status == 0
     assert "Compactness, median" in table.out
     assert "no fault" in table.err
+
+
+def test_two_plans_on_one_map(gridward: Cli, smallton: Any, tmp_path: Path) -> None:
+    gridward("run", smallton.manifest, "--out", tmp_path / "out")
+    gridward("delineate", "--target", "200", "--min", "150", "--max", "250", "--draft")
+    page = tmp_path / "comparison.html"
+    result = gridward("plan", "compare", "1", "2", "-o", page, "--json")
+    assert result.status == 0, result.err
+    assert result.json["map"] == str(page)
+    assert result.json["households_moved"] > 0
+    assert "Plan 1 (" in page.read_text("utf-8")
+    refused = gridward("plan", "compare", "1", "5", "-o", page)
+    assert refused.status == 1
+    assert "there is no plan 5" in refused.err
 
 
 def test_checks_that_cannot_be(gridward: Cli, smallton: Any, tmp_path: Path) -> None:

@@ -102,6 +102,7 @@
     const { communities, grids, households, vacancies } = source.totals;
     const facts = [plural(communities, "community", "communities"), plural(grids, "grid", "grids"), plural(households, "household", "households")];
     if (vacancies !== null && vacancies !== undefined) facts.push(plural(vacancies, "vacant post", "vacant posts"));
+    facts.push(...(source.totals.more ?? []));
     const status = element("p", { class: "gw-status", role: "status", hidden: "" });
     const control = asControl(
       "topleft",
@@ -213,6 +214,7 @@
       if (points.length) parts.push(section("Also shown", "", element("ul", {}, ...points)));
       body.replaceChildren(...parts);
     };
+    control.add = (title, ...content) => body.prepend(section(title, "", ...content));
     return control;
   };
 })();

@@ -185,11 +185,15 @@
       this.map.fire("popupclose");
     }
 
+    describeGrid(grid) {
+      return Gridward.gridDetails(grid, this.meta, this.source.has.team);
+    }
+
     async openGrid(code, latlng = null) {
       const grid = await this.source.details(code);
       if (!grid) return;
       const from = document.activeElement?.dataset?.code === code ? document.activeElement : null;
-      const box = this.openPopup(latlng ?? L.latLng(Gridward.inside(grid.polygons)), Gridward.gridDetails(grid, this.meta, this.source.has.team));
+      const box = this.openPopup(latlng ?? L.latLng(Gridward.inside(grid.polygons)), this.describeGrid(grid));
       this.grids.choose(code);
       if (from) this.lendFocus(box, from);
     }
@@ -238,5 +242,6 @@
     return [lat, (best[0] + best[1]) / 2];
   };
 
+  Gridward.CoverageMap = CoverageMap;
   Gridward.coverageMap = (map, meta, source) => new CoverageMap(map, meta, source).start();
 })();

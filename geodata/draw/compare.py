@@ -1,0 +1,149 @@
+"""Two plans -> one map: before, after, the grids that change and the households that move."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+
+from geodata.assign import assign
+from geodata.change.heirs import find_heirs
+from geodata.draw.encode import encode_points
+from geodata.draw.page import ComparisonMap
+from geodata.draw.payload import coverage_payload
+from geodata.schema import STORAGE_CRS
+
+__all__ = ["comparison_map"]
+
+
+def comparison_map(
+    before: gpd.GeoDataFrame,
+    after: gpd.GeoDataFrame,
+    households: gpd.GeoDataFrame | None = None,
+    *,
+    communities: gpd.GeoDataFrame | None = None,
+    barriers: gpd.GeoDataFrame | None = None,
+    target: int = 400,
+    minimum: int = 300,
+    maximum: int = 500,
+    snap_tolerance_m: float = 50,
+    title: str | None = None,
+    tiles: str | None = None,
+    attribution: str | None = None,
+    assets: Path | str | None = None,
+) -> ComparisonMap:
+    """Draw two plans as a choice on one map, in the look of :func:`geodata.draw.coverage_map`.
+
+    A household moves when it leaves the heir of its grid (:func:`geodata.change.heirs.find_heirs`):
+    a grid that gives a block away does not move all its households for bearing another code. Only
+    the households that move are put into the page, as places without their addresses.
+
+    Parameters
+    ----------
+    before, after : GeoDataFrame
+        grid_code, community_code, households, flag, (Multi)Polygon geometry.
+    households : GeoDataFrame, optional
+        households (1 where the column is missing), Point geometry.
+    communities, barriers, target, minimum, maximum, title, tiles, attribution, assets
+        As for :func:`geodata.draw.coverage_map`.
+    snap_tolerance_m : float
+        A household this near outside every grid belongs to the nearest one.
+
+    Returns
+    -------
+    ComparisonMap
+        A ``folium.Map`` whose HTML is self-contained and the same for the same input.
+
+    Raises
+    ------
+    InputError
+        A frame lacks a column, or a grid code occurs twice.
+    UnavailableError
+        The web assets are not installed.
+    """
+    old, new = _side(before), _side(after)
+    payload = coverage_payload(new, communities=communities, barriers=barriers)
+    payload["after"] = payload.pop("grids")
+    payload["before"] = coverage_payload(old)["grids"]
+    payload["before"]["changed"] = _unlike(old, new)
+    payload["after"]["changed"] = _unlike(new, old)
+    moved = _moved(old, new, households, snap_tolerance_m) if households is not None else None
+    if moved is not None:
+        payload["moved"] = moved
+    meta = {
+        "title": title or "Two plans compared",
+        "target": int(target),
+        "minimum": int(minimum),
+        "maximum": int(maximum),
+        "moving": sum(moved["households"]) if moved is not None else 0,
+        "bounds": payload["bounds"],
+    }
+    return ComparisonMap(payload, meta, assets=assets, tiles=tiles, attribution=attribution)
+
+
+def _side(grids: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Grids in longitude and latitude, in the order in which the page has them."""
+    if grids.crs is not None and grids.crs != STORAGE_CRS:
+        grids = grids.to_crs(STORAGE_CRS)
+    if "grid_code" in grids.columns:
+        grids = grids.sort_values("grid_code", kind="stable")
+    return grids.reset_index(drop=True)
+
+
+def _unlike(grids: gpd.GeoDataFrame, others: gpd.GeoDataFrame) -> list[int]:
+    """1 for each grid whose polygon none of the others has, else 0."""
+    own, known = (
+        shapely.to_wkb(shapely.normalize(frame.geometry.to_numpy())) for frame in (grids, others)
+    )
+    same = {bytes(shape) for shape in known}
+    return [int(bytes(shape) not in same) for shape in own]
+
+
+def _moved(
+    before: gpd.GeoDataFrame,
+    after: gpd.GeoDataFrame,
+    households: gpd.GeoDataFrame,
+    snap_tolerance_m: float,
+) -> dict[str, Any]:
+    """Places whose households move: x, y, households, positions of the grids (-1 for none)."""
+    homes = households[~(households.geometry.is_empty | households.geometry.isna())]
+    if homes.crs is not None and homes.crs != STORAGE_CRS:
+        homes = homes.to_crs(STORAGE_CRS)
+    homes = homes.reset_index(drop=True)
+    heirs = find_heirs(before, after, homes, snap_tolerance_m=snap_tolerance_m)
+    old, new = (
+        assign(grids, homes, snap_tolerance_m)["grid_code"].to_numpy(dtype=object)
+        for grids in (before, after)
+    )
+    rows = pd.DataFrame(
+        {
+            "x": np.rint(homes.geometry.x.to_numpy() * 1e6) / 1e6,
+            "y": np.rint(homes.geometry.y.to_numpy() * 1e6) / 1e6,
+            "before": _positions(before, old),
+            "after": _positions(after, new),
+            "households": homes["households"] if "households" in homes.columns else 1,
+        }
+    )
+    stays = [
+        pd.isna(then) if pd.isna(now) else heirs.get(now) == then
+        for then, now in zip(old, new, strict=True)
+    ]
+    places = rows[~np.array(stays, dtype=bool)]
+    places = places.groupby(["x", "y", "before", "after"], sort=True)["households"].sum()
+    places = places.reset_index()
+    return {
+        **encode_points(places["x"].to_numpy(), places["y"].to_numpy()),
+        **{
+            name: places[name].astype("int64").tolist()
+            for name in ("households", "before", "after")
+        },
+    }
+
+
+def _positions(grids: gpd.GeoDataFrame, codes: Any) -> list[int]:
+    position = {code: row for row, code in enumerate(grids["grid_code"])}
+    return [-1 if pd.isna(code) else position[code] for code in codes]
