@@ -31,10 +31,10 @@ __all__ = ["Weights", "anneal", "energy", "recombine"]
 class Weights:
     """The weights of the energy; see the module's docstring."""
 
-    mu: float = 10.0
+    mu: float = 7.0
     excess: float = 100.0
     tolerance: float = 0.03
-    cut_cost: float = 2.0
+    cut_cost: float = 1.85
 
 
 #: What a grid out of its range costs however little it is out, and however hot the search: large
