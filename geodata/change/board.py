@@ -145,11 +145,11 @@ class Board:
         chosen = np.isin(np.arange(len(self.codes)), [self.position(code) for code in codes])
         return self.polygons[chosen], self.polygons[~chosen]
 
-    def heaviest_place(self, code: str) -> int:
-        """The households of the heaviest building of a grid."""
+    def places(self, code: str) -> NDArray[np.float64]:
+        """The households of each inhabited building of a grid."""
         rows = self.members([code])
-        items = merge_items(self.site.metres[rows], self.site.load[rows])
-        return int(items.load.max()) if len(items.load) else 0
+        load = merge_items(self.site.metres[rows], self.site.load[rows]).load
+        return load[load > 0]
 
     def fresh_codes(self, count: int) -> list[str]:
         """Codes with the next numbers that the community never used."""

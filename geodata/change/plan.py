@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from typing import Any
 
 import geopandas as gpd
@@ -12,7 +13,7 @@ import shapely
 
 from geodata.assign import assign
 from geodata.change.board import Board, Site
-from geodata.change.repair import Repaired, repair
+from geodata.change.repair import Repaired, in_trouble, repair
 from geodata.change.result import Change, changed, checked_grids
 from geodata.change.transfer import divide, follow, unite
 from geodata.delineate.plan import (
@@ -52,6 +53,7 @@ def rebalance(
     seed: int = 0,
     snap_tolerance_m: float = 50,
     used_codes: Iterable[str] = (),
+    executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Change:
     """Bring the grids that households overloaded or left back into range, moving few.
@@ -80,8 +82,10 @@ def rebalance(
     used_codes : iterable of str
         Codes that grids had in the past. A new grid takes the next number after the highest of
         these and of ``grids``: codes are never used again.
+    executor : concurrent.futures.Executor, optional
+        Where the communities with grids out of range are worked on; in turn without it.
     progress : callable(done, total), optional
-        Told after each community.
+        Told after each community with grids out of range.
 
     Returns
     -------
@@ -100,16 +104,16 @@ def rebalance(
     if len(strange):
         code, community = strange.iloc[0]
         raise InputError(f"grid '{code}' is of community '{community}', which is not given")
-    repaired: list[Repaired] = []
     boards = _boards(
         tidy, households, barriers, limits, seed, snap_tolerance_m, used_codes,
         settled=_settled(tidy, limits),
     )  # fmt: skip
-    total = tidy["community_code"].nunique()
-    for board in boards:
-        repaired.append(repair(board))
+    troubled = [board for board in boards if in_trouble(board)]
+    repaired: list[Repaired] = []
+    for each in (executor.map if executor is not None else map)(repair, troubled):
+        repaired.append(each)
         if progress is not None:
-            progress(len(repaired), total)
+            progress(len(repaired), len(troubled))
     notes = {each.board.site.code: _note(each) for each in repaired if each.steps}
     after = _after(tidy, [each.board for each in repaired])
     return changed(tidy, after, households, limits, snap_tolerance_m, notes)
@@ -176,9 +180,12 @@ def split(
 def _split_evenly(board: Board, grid_code: str, parts: int) -> Board:
     if parts < 2:
         raise InputError(f"a grid is split into 2 parts or more, not {parts}", field="parts")
-    load = board.load(grid_code)
-    if load == 0 or board.heaviest_place(grid_code) == load:
-        raise PlanError(f"the {load} households of grid '{grid_code}' cannot be parted")
+    load, places = board.load(grid_code), len(board.places(grid_code))
+    if places < parts:
+        raise PlanError(
+            f"the {load} households of grid '{grid_code}' stand on {places} places and cannot be "
+            f"split into {parts} parts"
+        )
     share = load / parts
     after = divide(board, [grid_code], Limits(share, 0.8 * share, 1.2 * share))
     made = 0 if after is None else len(after.codes) - len(board.codes) + 1

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from geodata.change.board import Board
-from geodata.change.transfer import divide, transfer, unite
+from geodata.change.transfer import cost, divide, transfer, unite
 
-__all__ = ["Repaired", "Step", "repair"]
+__all__ = ["Repaired", "Step", "in_trouble", "repair"]
 
 #: Borders that may turn out immovable before shedding or pulling is given up.
 _FAILURES = 12
@@ -24,8 +24,6 @@ _FAILURES = 12
 _WORTHWHILE = 0.05
 #: Paths of one length that are tried side by side.
 _WIDTH = 4
-#: What moving a target's worth of households costs beside a grid that is one rounder.
-_MOVING = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +52,11 @@ class Repaired:
 
     board: Board
     steps: tuple[Step, ...]
+
+
+def in_trouble(board: Board) -> bool:
+    """Whether a community has grids out of range that may be helped."""
+    return bool(_troubled(board))
 
 
 def repair(board: Board) -> Repaired:
@@ -88,7 +91,7 @@ def _troubled(board: Board) -> list[str]:
 def _forced(board: Board, code: str) -> bool:
     """Whether a grid is a single building above the maximum, or all of a small community."""
     if board.load(code) > board.site.limits.maximum:
-        return board.heaviest_place(code) == board.load(code)
+        return len(board.places(code)) == 1
     return len(board.codes) == 1
 
 
@@ -173,7 +176,7 @@ def _shifted(board: Board, code: str, *, away: bool) -> Board | None:
             after, failed = _relayed(board, path if away else path[::-1], amount)
             if failed is not None:
                 immovable.add(failed if away else failed[::-1])
-            elif best is None or _cost(board, after) < _cost(board, best):
+            elif best is None or cost(board, after) < cost(board, best):
                 best = after
         if best is not None:
             board = best
@@ -228,9 +231,3 @@ def _relayed(board: Board, path: list[str], amount: float) -> tuple[Board, tuple
             return board, (giver, taker)
         board = after
     return board, None
-
-
-def _cost(before: Board, after: Board) -> float:
-    """What a change costs in compactness and in households moved."""
-    moved = after.moved_since(before) / before.site.limits.target
-    return after.raggedness - before.raggedness + _MOVING * moved

@@ -20,15 +20,19 @@ from geodata.delineate.refine import Weights
 from geodata.delineate.task import Limits, Task, merge_items, metric_area
 from geodata.delineate.tiling import Tiling, item_face, tile
 
-__all__ = ["divide", "follow", "transfer", "unite"]
+__all__ = ["cost", "divide", "follow", "transfer", "unite"]
 
 #: Loads of atoms in relation to the target, and their area in relation to the giver's; finer than
 #: for a whole community, because little is to be moved.
 _COARSE, _FINE, _AREA = 0.06, 0.01, 0.15
-#: Choices of atoms that are drawn, the best first, until one can be.
-_DRAWN = 6
-#: Borders that are straightened gain or lose a few households; then a little more is asked for.
-_MARGINS = (0.0, 0.01, 0.03)
+#: Choices of atoms that are drawn, the best first.
+_DRAWN = 5
+#: Borders that are straightened gain or lose a few households: a little more is asked for as well.
+_MARGINS = (0.0, 0.02)
+#: What moving a target's worth of households costs beside a grid that is one rounder.
+_MOVING = 15.0
+#: What the square of a relative deviation costs in a region drawn anew.
+_UNEVEN = 50.0
 _NO_LINES = np.empty(0, dtype=object)
 
 
@@ -62,14 +66,23 @@ def transfer(board: Board, giver: str, taker: str, amount: float, ceiling: float
     owner[tiling.fine.atom] = item_face(grids, inside)
     parts = sum(len(shapely.get_parts(grid)) for grid in grids)
     target = board.site.limits.target
+    found = []
     for margin in _MARGINS:
         wish = Wish(min(amount + margin * target, ceiling), ceiling, target)
         for label in choices(graph, owner, wish, weights)[:_DRAWN]:
             pieces = label[tiling.fine.atom]
-            for after in _drawn(board, outline, [giver, taker], tiling.pieces, pieces, parts):
-                if amount <= board.load(giver) - after.load(giver) <= ceiling:
-                    return after
-    return None
+            found += [
+                after
+                for after in _drawn(board, outline, [giver, taker], tiling.pieces, pieces, parts)
+                if amount <= board.load(giver) - after.load(giver) <= ceiling
+            ]
+    return min(found, key=lambda after: cost(board, after), default=None)
+
+
+def cost(before: Board, after: Board) -> float:
+    """What a change costs, in compactness and in households moved."""
+    moved = after.moved_since(before) / before.site.limits.target
+    return after.raggedness - before.raggedness + _MOVING * moved
 
 
 def _atoms(
@@ -112,19 +125,18 @@ def _drawn(
     pieces: NDArray[Any],
     label: NDArray[np.int64],
     parts: int,
-    names: list[str] | None = None,
 ) -> Iterator[Board]:
-    """Boards in which the grids ``codes`` give way to the labelled pieces, named ``names``.
+    """Boards in which the grids ``codes`` give way to the labelled pieces.
 
     Only such as tile exactly and consist of no more than so many ``parts``.
     """
-    names = codes if names is None else names
     for finish in finishes(board.site.barriers is not None):
         metric = redraw(outline, pieces, label, finish)
         if metric is None:
             continue
         shapes = np.array([outline.back(shape, board.site.plane) for shape in metric])
         if _tile(shapes, outline.frame) and len(shapely.get_parts(shapes)) <= parts:
+            names = _names(board, codes, shapes)
             yield board.with_grids(codes, dict(zip(names, shapes, strict=True)))
 
 
@@ -173,11 +185,18 @@ def divide(board: Board, codes: list[str], limits: Limits) -> Board | None:
     )  # fmt: skip
     if len(solved.grids) < 2:
         return None
-    names = _names(board, codes, rows, solved.owner, solved.grids)
     pieces = site.plane.to_metres(solved.grids)
     label = np.arange(len(pieces))
-    drawn = _drawn(board, outline, codes, pieces, label, int(solved.parts.sum()), names)
-    return next(drawn, None)
+    share = board.site.load[rows].sum() / len(pieces)
+
+    def rank(after: Board) -> tuple[float, float]:
+        loads = np.array([after.load(code) for code in after.codes if code not in untouched])
+        uneven = ((loads - share) ** 2).sum() / max(share, 1.0) ** 2
+        return after.violation, after.raggedness + _UNEVEN * float(uneven)
+
+    untouched = set(board.codes) - set(codes)
+    drawn = _drawn(board, outline, codes, pieces, label, int(solved.parts.sum()))
+    return min(drawn, key=rank, default=None)
 
 
 def follow(board: Board, code: str, line: Any) -> Board | None:
@@ -196,30 +215,23 @@ def follow(board: Board, code: str, line: Any) -> Board | None:
     )  # fmt: skip
     if len(tiling.pieces) != 2:
         return None
-    owner = item_face(tiling.pieces, site.metres[rows])
-    shapes = np.array([outline.back(piece, site.plane) for piece in tiling.pieces])
-    names = _names(board, [code], rows, owner, shapes)
     # the line is the planner's: it is not straightened
     exact = replace(board, site=replace(site, barriers=_NO_LINES, price=np.empty(0)))
-    drawn = next(_drawn(exact, outline, [code], tiling.pieces, np.arange(2), 2, names), None)
+    drawn = next(_drawn(exact, outline, [code], tiling.pieces, np.arange(2), 2), None)
     return None if drawn is None else replace(drawn, site=site)
 
 
-def _names(
-    board: Board,
-    codes: list[str],
-    rows: NDArray[np.int64],
-    owner: NDArray[np.int64],
-    shapes: NDArray[Any],
-) -> list[str]:
+def _names(board: Board, codes: list[str], shapes: NDArray[Any]) -> list[str]:
     """A code for each new grid: that of the old one which shares most with it, or a fresh one.
 
     Land decides where households do not: a grid without them keeps its code too.
     """
+    site, rows = board.site, board.members(codes)
+    owner = item_face(site.plane.to_metres(shapes), site.metres[rows])
     known = sorted(codes)
     place = np.searchsorted([board.position(code) for code in known], board.owner[rows])
     cell = owner * len(known) + place
-    common = totals(cell, board.site.load[rows], len(shapes) * len(known))
+    common = totals(cell, site.load[rows], len(shapes) * len(known))
     common = common.reshape(len(shapes), len(known))
     old = np.array([board.polygon(code) for code in known], dtype=object)
     i, j = shapely.STRtree(old).query(shapes, predicate="intersects")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 
 import geopandas as gpd
 import numpy as np
@@ -262,7 +263,7 @@ def test_a_tower_above_the_maximum_is_left_alone_and_flagged(town):
     assert len(again.moves) == 0
 
 
-def test_the_order_of_the_input_does_not_matter(town):
+def test_neither_the_order_of_the_input_nor_the_executor_matters(town):
     plan, places, households, barriers = town
     grown = joined(households, newcomers(plan, plan.grids.grid_code.iloc[3], 160))
     one = rebalance(plan.grids, places, grown, barriers)
@@ -271,6 +272,9 @@ def test_the_order_of_the_input_does_not_matter(town):
     other = rebalance(*mixed, barriers.sample(frac=1.0, random_state=3))
     assert (one.grids.geometry.to_wkb() == other.grids.geometry.to_wkb()).all()
     assert one.lookup.equals(other.lookup)
+    with ProcessPoolExecutor(1) as executor:
+        away = rebalance(plan.grids, places, grown, barriers, executor=executor)
+    assert (one.grids.geometry.to_wkb() == away.grids.geometry.to_wkb()).all()
     assert set(one.moves.household) == set(other.moves.household)
 
 
@@ -316,7 +320,7 @@ def test_what_cannot_be_changed_is_said_plainly(town):
     two = households[(plan.membership == codes[0]).to_numpy()].iloc[:2]
     with pytest.raises(PlanError, match="cannot be split into 3"):
         split(plan.grids, codes[0], two, parts=3)
-    with pytest.raises(PlanError, match="cannot be parted"):
+    with pytest.raises(PlanError, match="cannot be split into 2"):
         split(plan.grids, codes[0], two.iloc[:1])
     with pytest.raises(InputError, match="minimum"):
         rebalance(plan.grids, places, households, barriers, minimum=600)
