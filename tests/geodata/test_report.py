@@ -165,7 +165,7 @@ def test_yardstick_counts_points_and_tells_what_lies_outside():
     text = quality_report(
         grids(), community(), ROADS, yardstick=halves.to_crs(32650), households=homes
     )
-    assert "1 of them lie outside the communities" in text
+    assert "counts. 1 of them lie outside the communities" in text
     compared = Page(
         text[text.index("<h2>Compared") : text.index("</section>\n\n<section>\n<h2>Load")]
     )
@@ -185,7 +185,10 @@ def test_grids_that_kept_their_polygon_are_counted():
     before = grids()
     before.loc[0, "geometry"] = box(120, 30, 120.005, 30.009)
     text = quality_report(grids(), community(), before=before)
-    assert "7 grids kept their polygon, 1 are new and 1 went" in text
+    assert (
+        "in bold. Against the plan before, 7 grids kept their polygon, 1 are new and 1 went. "
+        in text
+    )
 
 
 def test_grids_on_one_point_of_the_scale_and_without_flags():
