@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,7 @@ from service.commands.sessions import open_session
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-__all__ = ["coverage_map", "export", "save_collection", "save_coverage_map"]
+__all__ = ["coverage_map", "export", "save_collection", "save_coverage_map", "save_grids_on"]
 
 
 def coverage_map(
@@ -46,11 +47,20 @@ def export(
     ],
     out: Output,
     dataset: Dataset = None,
+    at: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Grids only: those in force on this day."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Write a collection to a file: .geojson, .geojsonl, .csv, .gpkg, .parquet or .fgb."""
+    if at is not None and name != "grids":
+        raise typer.BadParameter("only grids are kept by the day", param_hint="--at")
     with open_session() as session:
-        path = save_collection(session, name, out, dataset=dataset)
+        if at is None:
+            path = save_collection(session, name, out, dataset=dataset)
+        else:
+            path = save_grids_on(session, out, at=at.date(), dataset=dataset)
     if json:
         print_json({name: str(path)})
     else:
@@ -76,6 +86,22 @@ def save_collection(session: Session, name: str, path: Path, *, dataset: str | N
     collection = find_collection(name)
     selection = Selection(filters={} if dataset is None else {"dataset": dataset})
     return save(session, collection, selection, path)
+
+
+def save_grids_on(session: Session, path: Path, *, at: date, dataset: str | None = None) -> Path:
+    """Write the grids in force on a day, with the plan that ruled them, to a file.
+
+    Raises
+    ------
+    InputError
+        The suffix names no format.
+    UnavailableError
+        The file cannot be written.
+    """
+    from geodata.write import write
+    from service.flows.plans import grids_on
+
+    return write(grids_on(session, at=at, dataset=dataset), path)
 
 
 def save_coverage_map(

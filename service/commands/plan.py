@@ -9,6 +9,7 @@ import typer
 
 from service.commands import change
 from service.commands.console import figures, print_json, print_table, say
+from service.commands.import_plan import import_plan
 from service.commands.options import Json
 from service.commands.sessions import open_session
 
@@ -108,3 +109,4 @@ def retire(
 app.command()(change.diff)
 app.command()(change.split)
 app.command()(change.merge)
+app.command("import")(import_plan)

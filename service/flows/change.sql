@@ -6,14 +6,15 @@ SELECT community_code FROM community_plan WHERE plan_id = :second
 
 -- plan_grids --
 -- The grids of a plan in some communities.
-SELECT grid.code AS grid_code, grid.community_code, grid.kind, grid.geometry
+SELECT grid.code AS grid_code, grid.community_code, grid.kind, grid.flag, grid.reason,
+    grid.geometry
 FROM plan_grid
 JOIN grid ON grid.id = plan_grid.grid_id
 WHERE plan_grid.plan_id = :plan_id AND grid.community_code = ANY(CAST(:codes AS text[]))
 ORDER BY grid.code COLLATE "C"
 
 -- grids_in_force --
-SELECT code AS grid_code, community_code, kind, geometry
+SELECT code AS grid_code, community_code, kind, flag, reason, geometry
 FROM current_grid
 WHERE community_code = ANY(CAST(:codes AS text[]))
 ORDER BY code COLLATE "C"

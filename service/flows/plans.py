@@ -24,6 +24,7 @@ __all__ = [
     "Verdict",
     "activate",
     "faults",
+    "grids_on",
     "list_plans",
     "plan_grids",
     "retire",
@@ -117,6 +118,11 @@ def plan_grids(session: Session, *, plan_id: int, at: date | None = None) -> gpd
     With a day, only those that were or will be in force on it.
     """
     return read_frame(session, _SQL["plan_grids"], {"plan_id": plan_id, "at": at})
+
+
+def grids_on(session: Session, *, at: date, dataset: str | None = None) -> gpd.GeoDataFrame:
+    """The grids in force on a day: grid_code, community_code, kind, ..., plan_id, dataset."""
+    return read_frame(session, _SQL["grids_on"], {"at": at, "dataset": dataset})
 
 
 def faults(session: Session, *, plan_id: int) -> gpd.GeoDataFrame:

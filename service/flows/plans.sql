@@ -110,6 +110,20 @@ WHERE plan_grid.plan_id = :plan_id
     )
 ORDER BY grid.code COLLATE "C"
 
+-- grids_on --
+-- The grids in force on a day.
+SELECT grid.code AS grid_code, grid.community_code, grid.kind, grid.flag, grid.reason,
+    grid.households, community_plan.plan_id, dataset.name AS dataset, grid.geometry
+FROM community_plan
+JOIN plan_grid ON plan_grid.plan_id = community_plan.plan_id
+JOIN grid
+    ON grid.id = plan_grid.grid_id AND grid.community_code = community_plan.community_code
+JOIN division ON division.code = grid.community_code
+JOIN dataset ON dataset.id = division.dataset_id
+WHERE community_plan.active @> CAST(:at AS date)
+    AND (CAST(:dataset AS text) IS NULL OR dataset.name = CAST(:dataset AS text))
+ORDER BY grid.code COLLATE "C"
+
 -- plan_communities --
 SELECT division.code, division.name, division.geometry
 FROM community_plan

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import geopandas as gpd
 import pytest
+from shapely import Polygon, box
 
 from service import cli
 from service.settings import Settings
@@ -96,3 +99,98 @@ def test_retire_and_the_past(gridward: Cli, drawn: Any) -> None:
     for day, count in (("2998-12-31", 1), ("2999-01-01", 0), ("2001-01-01", 0)):
         listed = json.loads(gridward("plan", "list", "--at", day, "--json")[1])["plans"]
         assert len(listed) == count
+
+
+def write_shapes(path: Path, shapes: list[Any], **columns: list[str]) -> Path:
+    frame = gpd.GeoDataFrame({"zone": [f"Z{n}" for n in range(len(shapes))]} | columns)
+    frame.set_geometry(shapes, crs="EPSG:4326").to_file(path)
+    return path
+
+
+WEST, EAST = box(0.0, 50.0, 0.01, 50.01), box(0.01, 50.0, 0.0203, 50.01)
+
+
+def test_a_plan_drawn_by_hand(gridward: Cli, drawn: Any, tmp_path: Path) -> None:
+    file = write_shapes(tmp_path / "zones.gpkg", [WEST, EAST])
+    status, out, err = gridward("plan", "import", file, "--name", "by hand", "--json")
+    assert status == 0, err
+    told = json.loads(out)
+    assert told["state"] == "draft"
+    assert (told["polygons"], told["communities"], told["faults"]) == (2, 1, {})
+    shown = json.loads(gridward("plan", "show", told["plan"], "--json")[1])
+    assert (shown["name"], shown["grids"]) == ("by hand", 2)
+    assert gridward("plan", "validate", told["plan"])[0] == 0
+    assert gridward("plan", "activate", told["plan"])[0] == 0
+    saved = tmp_path / "grids.geojson"
+    today = date.today()
+    assert gridward("export", "grids", "-o", saved, "--at", today)[0] == 0
+    grids = gpd.read_file(saved)
+    assert len(grids) == 6
+    assert grids.groupby("plan_id").size().tolist() == [4, 2]
+    by_hand = grids[grids["plan_id"] == told["plan"]]
+    assert by_hand["households"].sum() == 400
+    assert set(by_hand["flag"]) == {"oversize"}
+    assert gridward("export", "grids", "-o", saved, "--at", "2001-01-01")[0] == 0
+    assert json.loads(saved.read_text("utf-8"))["features"] == []
+    assert gridward("export", "posts", "-o", saved, "--at", today)[0] == 2
+
+
+def test_faults_of_an_import_have_a_place(gridward: Cli, drawn: Any, tmp_path: Path) -> None:
+    short = box(0.012, 50.0, 0.0203, 50.01)
+    file = write_shapes(tmp_path / "zones.geojson", [WEST, short])
+    place = tmp_path / "faults.geojson"
+    status, out, err = gridward(
+        "plan", "import", file, "--code-column", "zone", "--faults", place, "--json"
+    )
+    assert status == 0, err
+    told = json.loads(out)
+    assert told["faults"] == {"gap": 1}
+    (fault,) = json.loads(place.read_text("utf-8"))["features"]
+    assert fault["geometry"]["type"] == "Polygon"
+    assert gridward("plan", "validate", told["plan"])[0] == 1
+    assert gridward("plan", "activate", told["plan"])[0] == 1
+
+
+def test_nothing_is_repaired_in_silence(gridward: Cli, drawn: Any, tmp_path: Path) -> None:
+    bow = Polygon([(0.01, 50.0), (0.0203, 50.01), (0.0203, 50.0), (0.01, 50.01)])
+    file = write_shapes(tmp_path / "zones.geojson", [WEST, bow])
+    place = tmp_path / "faults.geojson"
+    status, out, err = gridward("plan", "import", file, "--faults", place, "--json")
+    assert status == 1
+    assert "no draft" in err
+    assert json.loads(out)["plan"] is None
+    kinds = [
+        each["properties"]["kind"] for each in json.loads(place.read_text("utf-8"))["features"]
+    ]
+    assert "invalid" in kinds
+    assert len(json.loads(gridward("plan", "list", "--json")[1])["plans"]) == 1
+    status, out, _ = gridward("plan", "import", file, "--repair", "--json")
+    told = json.loads(out)
+    assert status == 0
+    assert told["repairs"] == {"invalid": 1}
+    assert told["faults"] == {"gap": 2}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--code-column", "name"], "field 'name'"),
+        (["--community-column", "home"], "row 2, field 'home': there is no community '109'"),
+        (["--dataset", "Bigton"], "there is no data set 'Bigton'"),
+    ],
+)
+def test_imports_that_cannot_be(
+    arguments: list[str], said: str, gridward: Cli, drawn: Any, tmp_path: Path
+) -> None:
+    file = write_shapes(tmp_path / "zones.geojson", [WEST, EAST], home=["101", "109"])
+    status, _, err = gridward("plan", "import", file, *arguments)
+    assert status == 1
+    assert said in err
+    assert "\n" not in err.rstrip()
+
+
+def test_a_polygon_in_no_community(gridward: Cli, drawn: Any, tmp_path: Path) -> None:
+    file = write_shapes(tmp_path / "zones.geojson", [WEST, box(3, 3, 4, 4)])
+    status, _, err = gridward("plan", "import", file)
+    assert status == 1
+    assert "row 2: the polygon lies in no community" in err

@@ -1,0 +1,70 @@
+"""``gridward plan import``: a plan drawn by hand as a draft, with its faults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from service.commands.console import figures, print_json, say
+from service.commands.options import Dataset, Json
+from service.commands.sessions import open_session
+
+__all__ = ["import_plan"]
+
+
+def import_plan(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Polygons in any vector format.")],
+    name: Annotated[
+        str | None, typer.Option(help="Name of the plan (default: that of the file).")
+    ] = None,
+    layer: Annotated[str | None, typer.Option(help="Layer of a file that holds several.")] = None,
+    community_column: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Codes of communities (default: the one that holds most of a polygon).",
+        ),
+    ] = None,
+    code_column: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="What faults call a polygon (default: its row)."),
+    ] = None,
+    dataset: Dataset = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Repair invalid and overlapping polygons, and tell.")
+    ] = False,
+    faults: Annotated[
+        Path | None, typer.Option(help="Write each fault with its place there, as .geojson.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Save a plan drawn by hand as a draft, and list its faults."""
+    from geodata.write import write
+    from service.flows.import_plan import import_plan as take_in
+
+    with open_session() as session:
+        imported = take_in(
+            session,
+            file=file,
+            name=name,
+            layer=layer,
+            code_column=code_column,
+            community_column=community_column,
+            dataset=dataset,
+            repaired=repair,
+        )
+    if faults is not None:
+        write(imported.faults, faults)
+    told = imported.as_dict()
+    if json:
+        print_json(told)
+    else:
+        figures(f"Import of {file.name}", told)
+    if imported.plan_id is None:
+        where = "" if faults else "; --faults FILE tells where"
+        say(f"no draft: polygons that are invalid or share a code cannot be grids{where}")
+        raise typer.Exit(1)
+    if len(imported.faults) and not json:
+        say(f"plan {imported.plan_id} cannot be validated: it has {len(imported.faults):,} faults")

@@ -1,0 +1,217 @@
+"""A plan drawn by hand, in any vector file, as a draft."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from sqlalchemy.orm import Session
+
+from geodata.assign import assign
+from geodata.change.flags import flagged
+from geodata.coverage import check, repair
+from geodata.coverage.placing import place_in_parents
+from geodata.delineate.plan import checked_limits
+from geodata.errors import InputError, UnreadableFile
+from geodata.manifest import BarrierSource, nearest
+from geodata.read import as_text, whole
+from geodata.schema import STORAGE_CRS
+from service.db.frames import read_frame
+from service.db.statements import load_statements
+from service.flows import plans
+from service.flows.differences import area_values, read_households
+from service.flows.scope import Area, find_areas
+
+__all__ = ["Imported", "import_plan"]
+
+_SQL = load_statements("service.flows", "change.sql")
+
+#: Faults that no grid in the database can have; others may wait in a draft.
+_BLOCKING = ("invalid", "duplicate_code")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """What became of a file.
+
+    ``plan_id`` is None where a fault keeps the file from being a draft at all; ``state`` is that of
+    the plan. ``faults`` are those of :func:`geodata.coverage.check`, in the codes of the file;
+    ``repairs`` say what was repaired, as :func:`geodata.coverage.repair` tells it.
+    """
+
+    plan_id: int | None
+    state: str | None
+    polygons: int
+    communities: int
+    faults: gpd.GeoDataFrame
+    repairs: gpd.GeoDataFrame | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Figures as JSON; faults and repairs by kind."""
+        return {
+            "plan": self.plan_id,
+            "state": self.state,
+            "polygons": self.polygons,
+            "communities": self.communities,
+            "faults": _counts(self.faults),
+            "repairs": {} if self.repairs is None else _counts(self.repairs),
+        }
+
+
+def import_plan(
+    session: Session,
+    *,
+    file: Path,
+    name: str | None = None,
+    layer: str | None = None,
+    code_column: str | None = None,
+    community_column: str | None = None,
+    dataset: str | None = None,
+    repaired: bool = False,
+) -> Imported:
+    """Save the polygons of a file as a draft plan, and list its faults.
+
+    Parameters
+    ----------
+    session : Session
+        Nothing is committed.
+    file : Path
+    name : str, optional
+        Of the plan; the name of the file by default.
+    layer : str, optional
+        Of a file that holds several.
+    code_column : str, optional
+        What the faults call the polygons; their row number by default. The grids get codes of
+        their own, unless a polygon is one that its community had already.
+    community_column : str, optional
+        Codes of communities; by default a polygon is put to the one that holds most of it.
+    dataset : str, optional
+        Only communities of this data set.
+    repaired : bool
+        Repair what is invalid and what overlaps by the stated rule; every repair is told.
+
+    Raises
+    ------
+    InputError
+        A file or a column that is not there, an unknown community, a polygon in none, polygons of
+        several data sets.
+    """
+    areas = find_areas(session, dataset=dataset)
+    polygons = _read(file, layer, code_column, community_column)
+    repairs = None
+    if repaired:
+        polygons, repairs = repair(polygons)
+    communities = gpd.GeoDataFrame(
+        pd.concat(
+            [read_frame(session, _SQL["communities"], area_values(area)) for area in areas],
+            ignore_index=True,
+        )
+    )
+    polygons["community_code"] = _communities_of(polygons, communities, file, community_column)
+    area = _one_area(session, sorted(set(polygons["community_code"])), file)
+    ruled = communities[communities["code"].isin(area.communities)]
+    faults = check(polygons, ruled)
+    outcome = {
+        "polygons": len(polygons),
+        "communities": len(area.communities),
+        "faults": faults,
+        "repairs": repairs,
+    }
+    if faults["kind"].isin(_BLOCKING).any():
+        return Imported(plan_id=None, state=None, **outcome)
+    saved = plans.save(
+        session,
+        name=name or file.stem,
+        communities=area.communities,
+        grids=_loaded(session, area, polygons),
+        parameters={"file": file.name, "layer": layer, "repaired": repaired},
+        report={"faults": _counts(faults)},
+    )
+    return Imported(plan_id=saved.plan_id, state=saved.state, **outcome)
+
+
+def _read(
+    file: Path, layer: str | None, code_column: str | None, community_column: str | None
+) -> gpd.GeoDataFrame:
+    """grid_code (of the file, or the row number), declared, geometry in EPSG:4326."""
+    if not file.exists():
+        raise UnreadableFile("there is no such file", file=file)
+    batch = whole(BarrierSource(table="plan", file=file, layer=layer))
+    if batch.geometry is None or not len(batch):
+        raise UnreadableFile("it holds no polygon", file=file)
+    texts: dict[str, Any] = {}
+    for column in (code_column, community_column):
+        if column is None:
+            continue
+        if column not in batch.table.column_names:
+            known = nearest(column, batch.table.column_names)
+            raise InputError(f"there is no such column: {known}", file=file, field=column)
+        texts[column] = as_text(batch.table.column(column)).to_pylist()
+    rows = [f"row {row}" for row in batch.rows]
+    given = texts.get(code_column or "", rows)
+    return gpd.GeoDataFrame(
+        {
+            "grid_code": [code or row for code, row in zip(given, rows, strict=True)],
+            "row": batch.rows,
+            "declared": texts.get(community_column or ""),
+        },
+        geometry=list(batch.geometry),
+        crs=batch.crs,
+    ).to_crs(STORAGE_CRS)
+
+
+def _communities_of(
+    polygons: gpd.GeoDataFrame,
+    communities: gpd.GeoDataFrame,
+    file: Path,
+    community_column: str | None,
+) -> np.ndarray[Any, Any]:
+    """The community of each polygon: as declared, or the one that holds most of it."""
+    if community_column is None:
+        found = place_in_parents(polygons, communities)
+        for row, code in zip(polygons["row"], found, strict=True):
+            if code is None:
+                raise InputError("the polygon lies in no community", file=file, row=int(row))
+        return found
+    known = set(communities["code"])
+    for row, code in zip(polygons["row"], polygons["declared"], strict=True):
+        if code not in known:
+            raise InputError(
+                f"there is no community '{code}': {nearest(str(code), sorted(known))}",
+                file=file,
+                row=int(row),
+                field=community_column,
+            )
+    return polygons["declared"].to_numpy(dtype=object)
+
+
+def _one_area(session: Session, codes: Sequence[str], file: Path) -> Area:
+    areas = find_areas(session, communities=codes)
+    if len(areas) > 1:
+        names = ", ".join(f"'{area.dataset}'" for area in areas)
+        raise InputError(f"its polygons lie in several data sets ({names}): import one", file=file)
+    return areas[0]
+
+
+def _loaded(session: Session, area: Area, polygons: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """The polygons as grids with their loads, and a flag where a load is out of range."""
+    households = read_households(session, area)
+    member = assign(polygons, households, area.snap_tolerance_m)["grid_code"].to_numpy(dtype=object)
+    load = households["households"].groupby(member).sum()
+    grids = polygons.assign(
+        households=polygons["grid_code"].map(load).fillna(0).astype(np.int64),
+        parts=shapely.get_num_geometries(polygons.geometry.to_numpy()).astype(np.int32),
+    )
+    return flagged(
+        grids, households, member, checked_limits(area.target, area.minimum, area.maximum)
+    )
+
+
+def _counts(faults: gpd.GeoDataFrame) -> dict[str, int]:
+    return {str(kind): int(count) for kind, count in faults.groupby("kind").size().items()}
