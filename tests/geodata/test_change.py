@@ -143,6 +143,8 @@ def test_whatever_comes_or_goes_the_grids_tile_and_are_in_range_or_flagged(town)
     fresh = set(change.grids.grid_code) - set(plan.grids.grid_code)
     assert all(int(code) > 7900 for code in fresh if not code.startswith("71"))
     assert (change.report.out_of_range <= change.report.out_of_range_before).all()
+    again = rebalance(change.grids, places, households, barriers)
+    assert len(again.moves) == 0
 
 
 @SEARCH
