@@ -178,6 +178,9 @@ def test_members_and_facilities_are_drawn(opened: object) -> None:
     legend = page.locator(".gw-legend")
     for words in ("Leader", "Doctor", "Holds no post", "Facility"):
         expect(legend).to_contain_text(words)
+    # and a grid below them still takes a click
+    page.locator("path.gw-grid[data-code='K001']").click(position={"x": 8, "y": 8})
+    expect(page.locator(".gw-details")).to_contain_text("Grid K001")
 
 
 def test_the_keyboard_reaches_a_grid_and_gets_its_place_back(opened: object) -> None:

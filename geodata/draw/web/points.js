@@ -31,15 +31,13 @@
     return L.layerGroup(communities.map(({ polygons }) => L.polygon(polygons, style)));
   };
 
-  /** A square on canvas: facilities differ from members in shape, not in colour alone. */
+  /** A square: facilities differ from members in shape, not in colour alone. */
   const Square = L.CircleMarker.extend({
     _updatePath() {
-      const { _drawing: drawing, _ctx: context } = this._renderer;
-      if (!drawing || this._empty()) return;
       const half = Math.max(Math.round(this._radius), 1);
-      context.beginPath();
-      context.rect(this._point.x - half, this._point.y - half, 2 * half, 2 * half);
-      this._renderer._fillStroke(context, this);
+      const { x, y } = this._point;
+      const outline = `M${x - half},${y - half}h${2 * half}v${2 * half}h${-2 * half}z`;
+      this._renderer._setPath(this, this._empty() ? "M0 0" : outline);
     },
   });
 
@@ -50,7 +48,7 @@
   const TOOLTIP = { opacity: 1, className: "gw-tooltip", direction: "top", offset: [0, -4] };
 
   Gridward.facilityLayer = function facilityLayer(facilities, openPopup) {
-    const renderer = L.canvas({ pane: "points" });
+    const renderer = L.svg({ pane: "points" }); // a canvas would keep clicks from the grids
     const mark = (facility) =>
       new Square([facility.lat, facility.lon], { renderer, pane: "points", radius: 4.5, color: "#ffffff", weight: 1.2, fillColor: "#2b3440", fillOpacity: 1 })
         .bindTooltip(tip(facility.name, Gridward.label(facility.kind)), TOOLTIP)
@@ -63,7 +61,7 @@
 
   /** Members in the colour of the role they hold, or could hold; hollow where they hold none. */
   Gridward.memberLayer = function memberLayer(members, colours, openPopup, openGrid) {
-    const renderer = L.canvas({ pane: "points" });
+    const renderer = L.svg({ pane: "points" });
     const mark = (member) => {
       const held = member.posts[0]?.role;
       const colour = colours.get(held ?? member.roles[0]) ?? "#444444";
