@@ -19,13 +19,12 @@ from geodata.delineate.balance import (
     never_balanced,
     no_division,
 )
-from geodata.delineate.cells import cell_edges
+from geodata.delineate.cells import balanced_cells, cell_edges
 from geodata.delineate.codes import hilbert_order
 from geodata.delineate.counting import grid_count
 from geodata.delineate.dissolve import dissolve, restore
 from geodata.delineate.graph import share_along, shared_edges
 from geodata.delineate.partition import partition
-from geodata.delineate.power import balanced_cells
 from geodata.delineate.refine import Weights, energy
 from geodata.delineate.search import Effort, whole
 from geodata.delineate.task import Items, Limits, Task, merge_items, metric_area

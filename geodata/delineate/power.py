@@ -12,9 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from geodata.delineate.task import Limits
-
-__all__ = ["balanced_cells", "balanced_labels", "bisection_centres"]
+__all__ = ["balanced_labels", "bisection_centres"]
 
 #: Each point weighs the nearest few centres only, which keeps a sweep linear in the points.
 _CANDIDATES = 12
@@ -107,6 +105,65 @@ def _nearest_centres(
 
 
 @njit(cache=True)
+def _two_least(near, d2, duals):  # type: ignore[no-untyped-def]
+    """The slots of the least and the second least reduced cost of a point, and these costs."""
+    first, second, least, next_least = -1, -1, np.inf, np.inf
+    for j in range(len(near)):
+        value = d2[j] - duals[near[j]]
+        if value < least:
+            first, second, least, next_least = j, first, value, least
+        elif value < next_least:
+            second, next_least = j, value
+    return first, second, least, next_least
+
+
+@njit(cache=True)
+def _balancing(reduced, weight, share):  # type: ignore[no-untyped-def]
+    """The dual at which the points of lower reduced cost weigh the share; inf if all weigh less.
+
+    Weighted selection by three-way partition (Dijkstra), linear on average.
+    """
+    lo, hi = 0, len(reduced)
+    below = 0.0  # the weight of the points left of lo
+    lower, upper = -np.inf, np.inf  # the values next to the range
+    while lo < hi:
+        a, b, c = reduced[lo], reduced[(lo + hi) // 2], reduced[hi - 1]
+        pivot = max(min(a, b), min(max(a, b), c))
+        less, greater, p = lo, hi, lo
+        lighter, equal = 0.0, 0.0
+        left, right = -np.inf, np.inf
+        while p < greater:
+            value = reduced[p]
+            if value < pivot:
+                lighter += weight[p]
+                left = max(left, value)
+                reduced[p], reduced[less] = reduced[less], value
+                weight[p], weight[less] = weight[less], weight[p]
+                less += 1
+                p += 1
+            elif value > pivot:
+                right = min(right, value)
+                greater -= 1
+                reduced[p], reduced[greater] = reduced[greater], value
+                weight[p], weight[greater] = weight[greater], weight[p]
+            else:
+                equal += weight[p]
+                p += 1
+        if below + lighter >= share:
+            hi, upper = less, pivot
+        elif below + lighter + equal >= share:
+            lower, upper = max(lower, left), min(upper, right)
+            # what tips the scale goes to the side that is nearer to the share
+            if below + lighter + equal - share > equal / 2.0 and np.isfinite(lower):
+                return 0.5 * (lower + pivot)
+            return 0.5 * (pivot + (upper if np.isfinite(upper) else pivot + 1.0))
+        else:
+            below += lighter + equal
+            lo, lower = greater, pivot
+    return np.inf
+
+
+@njit(cache=True)
 def _sweep_duals(near, d2, load, share, duals, sweeps, still):  # type: ignore[no-untyped-def]
     n, m = near.shape
     k = len(duals)
@@ -124,38 +181,41 @@ def _sweep_duals(near, d2, load, share, duals, sweeps, still):  # type: ignore[n
             member[fill[c]] = i
             slot[fill[c]] = j
             fill[c] += 1
+    # the least and the second least reduced cost of each point, and the slots they are in
+    first, second = np.empty(n, np.int64), np.empty(n, np.int64)
+    least, next_least = np.empty(n), np.empty(n)
+    for i in range(n):
+        first[i], second[i], least[i], next_least[i] = _two_least(near[i], d2[i], duals)
     for _ in range(sweeps):
         moved = 0.0
         for c in range(k):
             lo, hi = start[c], start[c + 1]
             if hi == lo:
                 continue
-            reduced = np.empty(hi - lo)
+            reduced, weight = np.empty(hi - lo), np.empty(hi - lo)
             for p in range(lo, hi):
-                i = member[p]
-                best = np.inf
-                for j in range(m):
-                    if near[i, j] != c:
-                        value = d2[i, j] - duals[near[i, j]]
-                        if value < best:
-                            best = value
-                reduced[p - lo] = d2[i, slot[p]] - best
-            order = np.argsort(reduced)
-            mass = 0.0
-            dual = duals[c]
-            for q in range(len(order)):
-                i = member[lo + order[q]]
-                mass += load[i]
-                if mass >= share[c]:
-                    upper = reduced[order[q + 1]] if q + 1 < len(order) else reduced[order[q]] + 1.0
-                    dual = 0.5 * (reduced[order[q]] + upper)
-                    # keep the point that tips the scale on the side that is nearer to the share
-                    if mass - share[c] > load[i] / 2.0 and q > 0:
-                        dual = 0.5 * (reduced[order[q - 1]] + reduced[order[q]])
-                    break
-            if np.isfinite(dual):
-                moved = max(moved, abs(dual - duals[c]))
-                duals[c] = dual
+                i, j = member[p], slot[p]
+                reduced[p - lo] = d2[i, j] - (next_least[i] if first[i] == j else least[i])
+                weight[p - lo] = load[i]
+            dual = _balancing(reduced, weight, share[c])
+            if not np.isfinite(dual):
+                continue
+            moved = max(moved, abs(dual - duals[c]))
+            duals[c] = dual
+            for p in range(lo, hi):
+                i, j = member[p], slot[p]
+                value = d2[i, j] - dual
+                # a cost that grew past the second least may hide a third
+                if (first[i] == j and value > next_least[i]) or (
+                    second[i] == j and value > next_least[i]
+                ):
+                    first[i], second[i], least[i], next_least[i] = _two_least(near[i], d2[i], duals)
+                elif first[i] == j:
+                    least[i] = value
+                elif value < least[i]:
+                    first[i], second[i], least[i], next_least[i] = j, first[i], value, least[i]
+                elif value < next_least[i]:
+                    second[i], next_least[i] = j, value
         if moved < still:
             break
 
@@ -234,118 +294,3 @@ def _centroids(xy, weight, labels, centres):  # type: ignore[no-untyped-def]
         if mass[c] > 0.0:
             moved[c] = total[c] / mass[c]
     return moved
-
-
-#: Starts of the search for straight cuts, and the work (points x centres x steps) spent on each.
-_TURNS = 6
-_CLIMB_WORK = 2_000_000
-
-
-def balanced_cells(
-    xy: NDArray[np.float64],
-    load: NDArray[np.float64],
-    k: int,
-    area: float,
-    limits: Limits,
-    *,
-    seed: int,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The power diagram whose cells are compact and hold equal whole buildings.
-
-    The duals balance the loads only up to the building that straddles a cut. From several balanced
-    diagrams a random climb over centres and duals looks for one whose cells also balance in whole
-    buildings.
-
-    Parameters
-    ----------
-    xy : (n, 2) metres
-    load : (n,) households
-    k : int
-    area : float
-        Square metres of the community.
-
-    Returns
-    -------
-    centres : (k, 2) metres
-    duals : (k,) square metres
-    """
-    if k == 1:
-        return xy.mean(axis=0, keepdims=True), np.zeros(1)
-    xy, load = np.ascontiguousarray(xy, float), np.ascontiguousarray(load, float)
-    share = load.sum() / k
-    steps = int(min(2000, _CLIMB_WORK // (len(xy) * k)))
-    # many small buildings balance from any start
-    starts = _TURNS if steps >= 100 else 1
-    best: tuple[float, NDArray[np.float64], NDArray[np.float64]] | None = None
-    for start in range(starts):
-        first = bisection_centres(xy, load, k, turn=np.pi * start / _TURNS)
-        _, centres, duals = balanced_labels(xy, load, first, np.full(k, share))
-        centres, duals, score = _climb(
-            xy, load, centres.copy(), duals.copy(), share, limits.minimum, limits.maximum,
-            area / k, steps, np.uint64((seed * 2654435761 + start) % 2**63 + 1),
-        )  # fmt: skip
-        if best is None or score < best[0]:
-            best = score, centres, duals
-    assert best is not None  # noqa: S101 - there is at least one start
-    return best[1], best[2]
-
-
-@njit(cache=True)
-def _score(xy, load, centres, duals, share, low, high, fair_area):  # type: ignore[no-untyped-def]
-    """Imbalance and spread of the cells; the spread of a disc of uniform load counts 1."""
-    n, k = len(xy), len(centres)
-    mass, sx, sy, sxx = np.zeros(k), np.zeros(k), np.zeros(k), np.zeros(k)
-    for i in range(n):
-        best, cell = np.inf, 0
-        for c in range(k):
-            dx, dy = xy[i, 0] - centres[c, 0], xy[i, 1] - centres[c, 1]
-            value = dx * dx + dy * dy - duals[c]
-            if value < best:
-                best, cell = value, c
-        w = load[i]
-        mass[cell] += w
-        sx[cell] += w * xy[i, 0]
-        sy[cell] += w * xy[i, 1]
-        sxx[cell] += w * (xy[i, 0] * xy[i, 0] + xy[i, 1] * xy[i, 1])
-    total = 0.0
-    for c in range(k):
-        if mass[c] <= 0.0:
-            return np.inf
-        deviation = (mass[c] - share) / share
-        beyond = max(0.0, abs(deviation) - 0.03)
-        total += 30.0 * (deviation * deviation + 100.0 * beyond * beyond)
-        if mass[c] < low:
-            total += 1000.0 * (low - mass[c]) / share
-        elif mass[c] > high:
-            total += 1000.0 * (mass[c] - high) / share
-        variance = sxx[c] / mass[c] - (sx[c] / mass[c]) ** 2 - (sy[c] / mass[c]) ** 2
-        total += 6.283185307179586 * max(variance, 0.0) / fair_area
-    return total
-
-
-@njit(cache=True)
-def _climb(  # type: ignore[no-untyped-def]
-    xy, load, centres, duals, share, low, high, fair_area, steps, state
-):
-    k = len(centres)
-    score = _score(xy, load, centres, duals, share, low, high, fair_area)
-    radius = np.sqrt(fair_area / 3.141592653589793)
-    for step in range(steps):
-        size = radius * (0.5 * (1.0 - step / steps) + 0.02)
-        draws = np.empty(4)
-        for j in range(4):
-            state ^= state << np.uint64(13)
-            state ^= state >> np.uint64(7)
-            state ^= state << np.uint64(17)
-            draws[j] = np.float64(state >> np.uint64(12)) / 4503599627370496.0
-        c = min(int(draws[0] * k), k - 1)
-        x, y, dual = centres[c, 0], centres[c, 1], duals[c]
-        centres[c, 0] = x + (2.0 * draws[1] - 1.0) * size
-        centres[c, 1] = y + (2.0 * draws[2] - 1.0) * size
-        duals[c] = dual + (2.0 * draws[3] - 1.0) * size * radius
-        trial = _score(xy, load, centres, duals, share, low, high, fair_area)
-        if trial < score:
-            score = trial
-        else:
-            centres[c, 0], centres[c, 1], duals[c] = x, y, dual
-    return centres, duals, score
