@@ -13,7 +13,12 @@ from service.app import create_app
 from service.db.engine import Database
 from service.settings import Settings
 
-TODAY = date.today()
+
+@pytest.fixture(name="today")
+def _today() -> date:
+    """The day of the test: a run may go on past midnight."""
+    return date.today()
+
 
 DRAFT = """
     WITH plan AS (
@@ -53,12 +58,12 @@ def test_plans_and_their_grids(reader: TestClient) -> None:
     assert reader.get("/plans/1/faults").json()["features"] == []
 
 
-def test_on_another_day(reader: TestClient) -> None:
-    before = TODAY - timedelta(days=11)
+def test_on_another_day(reader: TestClient, today: date) -> None:
+    before = today - timedelta(days=11)
     assert reader.get(f"/plans?at={before}").json() == []
-    assert [each["id"] for each in reader.get(f"/plans?at={TODAY}").json()] == [1]
+    assert [each["id"] for each in reader.get(f"/plans?at={today}").json()] == [1]
     assert reader.get(f"/plans/1/grids?at={before}").json()["features"] == []
-    assert len(reader.get(f"/plans/1/grids?at={TODAY}").json()["features"]) == 3
+    assert len(reader.get(f"/plans/1/grids?at={today}").json()["features"]) == 3
 
 
 @pytest.mark.parametrize(
@@ -80,7 +85,7 @@ def test_what_there_is_not_is_refused(reader: TestClient, address: str, status: 
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_from_draft_to_retired(writer: TestClient, town: Settings) -> None:
+def test_from_draft_to_retired(writer: TestClient, town: Settings, today: date) -> None:
     add_draft(town)
     refused = writer.post("/plans/2/activate")
     assert refused.status_code == 409
@@ -91,13 +96,13 @@ def test_from_draft_to_retired(writer: TestClient, town: Settings) -> None:
         "communities": 1,
         "grids": 2,
     }
-    switched = writer.post("/plans/2/activate", json={"on": str(TODAY)}).json()
-    assert (switched["state"], switched["effective_from"]) == ("active", str(TODAY))
-    assert [each["communities"] for each in writer.get(f"/plans?at={TODAY}").json()] == [1, 1]
+    switched = writer.post("/plans/2/activate", json={"on": str(today)}).json()
+    assert (switched["state"], switched["effective_from"]) == ("active", str(today))
+    assert [each["communities"] for each in writer.get(f"/plans?at={today}").json()] == [1, 1]
     refused = writer.post("/plans/2/retire")
     assert refused.status_code == 409
     assert "still rules" in refused.json()["detail"]
-    tomorrow = str(TODAY + timedelta(days=1))
+    tomorrow = str(today + timedelta(days=1))
     ended = writer.post("/plans/2/retire", json={"on": tomorrow}).json()
     assert (ended["state"], ended["ends"]) == ("retired", tomorrow)
     assert [each["id"] for each in writer.get(f"/plans?at={tomorrow}").json()] == [1]
