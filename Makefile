@@ -77,6 +77,10 @@ picture: setup browser ## The README's picture, of the map in OUT (SEARCH= opens
 	$(BIN)/python scripts/picture.py "$(OUT)/coverage.html" docs/images/coverage.png \
 	  $(if $(SEARCH),--search "$(SEARCH)")
 
+.PHONY: pictures
+pictures: $(PACKAGES) ## The pictures of docs/delineation.md
+	$(BIN)/python -m benchmarks._pictures
+
 .PHONY: lock
 lock: $(PACKAGES) ## Pin the newest Python packages that pyproject.toml allows
 	$(BIN)/pip install --quiet uv
