@@ -79,7 +79,12 @@ def steps() -> str:
     homes = Layer(shapely.points(items.xy), INK, width=0.9)
     roads = Layer(shapely.intersection(lines, area), "none", BLUE, 1.0)
     colours = categories(count)
-    loads = [np.bincount(each, graph.load, count) for each in (seeds, _atom_labels(tiling, found))]
+    fine = np.empty(len(tiling.fine.graph.load), dtype=np.int64)
+    fine[tiling.fine.atom] = found
+    loads = (
+        np.bincount(seeds, graph.load, count),
+        np.bincount(fine, tiling.fine.graph.load, count),
+    )
     maps = [
         Map("1 Input", [outline, roads, homes], [f"{items.load.sum():.0f} households"]),
         Map("2 Faces", [Layer(faces, LIGHT, BLUE, 0.8)], [f"{len(faces)} faces of the barriers"]),
@@ -89,12 +94,6 @@ def steps() -> str:
         _grids("Without barriers", cells, colours, homes, cell_loads.to_numpy()),
     ]
     return sheet(maps, columns=3, bounds=area.bounds)
-
-
-def _atom_labels(tiling: Tiling, labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    atom = np.empty(len(tiling.coarse.graph.load), dtype=np.int64)
-    atom[tiling.coarse.atom] = labels
-    return atom
 
 
 def _grids(

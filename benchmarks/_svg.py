@@ -128,7 +128,9 @@ def sheet(
         parts.append("</g>")
     if foot:
         parts.append(f'<text x="{_GAP}" y="{full_height - 10}" fill="#555">{escape(foot)}</text>')
-    return "\n".join([*parts, "</svg>\n"])
+    lines = "\n".join([*parts, "</svg>"]).split("\n")
+    # path data may break at any blank: a drawing is read and compared line by line too
+    return "\n".join(textwrap.fill(line, 120, **_WRAP) for line in lines) + "\n"
 
 
 def _drawn(layer: Layer, west: float, north: float, scale: float) -> str:
