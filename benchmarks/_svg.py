@@ -6,6 +6,7 @@ alone to be read.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -130,7 +131,13 @@ def sheet(
         parts.append(f'<text x="{_GAP}" y="{full_height - 10}" fill="#555">{escape(foot)}</text>')
     lines = "\n".join([*parts, "</svg>"]).split("\n")
     # path data may break at any blank: a drawing is read and compared line by line too
-    return "\n".join(textwrap.fill(line, 120, **_WRAP) for line in lines) + "\n"
+    return (
+        "\n".join(
+            textwrap.fill(line, 120, break_long_words=False, break_on_hyphens=False)
+            for line in lines
+        )
+        + "\n"
+    )
 
 
 def _drawn(layer: Layer, west: float, north: float, scale: float) -> str:

@@ -1,6 +1,6 @@
 """How good are the grids, and how fast do they come, beside other ways on the same data?
 
-On real data (``--data``, by default ``../shared/data`` beside the project): Cambridge with its
+On real data (``--data``, by default the folder shared/data beside the project): Cambridge with its
 roads, rail and water, the grids that people drew there, Tainan without any barrier, a piece of
 Kathmandu. Without the data, on a made-up city. Every plan is measured by ``gd.quality.measure``,
 and by the same communities, households and barriers.

@@ -126,8 +126,9 @@ def _ordered_grids(grids: gpd.GeoDataFrame) -> tuple[NDArray[Any], NDArray[Any]]
 
 
 def _points(households: gpd.GeoDataFrame) -> NDArray[Any]:
-    """Points of the households, None or empty where there is none."""
+    """Points of the households, None where there is none."""
     points = np.array(households.geometry, dtype=object)
+    points[shapely.is_empty(points)] = None
     kinds = shapely.get_type_id(points)
     wrong = np.flatnonzero((kinds > 0) & ~shapely.is_empty(points))
     if len(wrong):

@@ -96,7 +96,8 @@ def measure(
     flags = flag_names(grids)
     plain = np.array([not names for names in flags], dtype=bool)
     households = grids["households"].to_numpy(dtype=np.float64)
-    community = grids["community_code"].astype(object).to_numpy()
+    # codes are text, whatever the frame holds: 1 and "1" are the same community
+    community = grids["community_code"].astype(str).to_numpy(dtype=object)
 
     deviation = np.abs(signed_deviation(households[plain], community[plain], target))
     in_range = (households >= minimum) & (households <= maximum)
@@ -191,7 +192,7 @@ def _gap_area(
     areas = made_valid(plane.to_metres(np.array(communities.geometry, dtype=object)))
     members = pd.Series(np.arange(len(shapes))).groupby(pd.Series(community, dtype=object)).indices
     none = np.empty(0, dtype=np.int64)
-    codes = communities[code_column(communities)]
+    codes = communities[code_column(communities)].astype(str)
     covered = [shapely.union_all(shapes[members.get(code, none)]) for code in codes]
     gaps = shapely.difference(areas, np.array(covered, dtype=object))
     return float(np.nansum(shapely.area(gaps)))

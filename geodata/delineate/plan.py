@@ -140,6 +140,8 @@ def checked_communities(communities: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     shapes = shapely.force_2d(communities.geometry.to_numpy())
     invalid = ~shapely.is_valid(shapes)
     shapes[invalid] = [_polygonal(shapely.make_valid(shape)) for shape in shapes[invalid]]
+    single = shapely.get_num_geometries(shapes) == 1
+    shapes[single] = shapely.get_geometry(shapes[single], 0)
     kinds = shapely.get_type_id(shapes)
     bad = ~np.isin(kinds, (3, 6)) | shapely.is_empty(shapes)
     if bad.any():

@@ -159,3 +159,10 @@ def test_wrong_input_is_named(grids, households, message):
 def test_a_negative_tolerance_is_refused():
     with pytest.raises(InputError, match="0 m or more"):
         assign(GRIDS, points((0, 0)), -1)
+
+
+def test_an_empty_point_is_an_exception_like_none():
+    grids = gpd.GeoDataFrame({"grid_code": ["1"]}, geometry=[shapely.box(0, 0, 1, 1)], crs=4326)
+    points = [shapely.Point(0.5, 0.5), shapely.Point(), None]
+    ledger = assign(grids, gpd.GeoDataFrame(geometry=points, crs=4326))
+    assert ledger["method"].tolist() == ["covers", "exception", "exception"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from concurrent.futures import ProcessPoolExecutor
 
 import geopandas as gpd
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from geodata.coverage import repair
 from geodata.delineate import delineate
+from geodata.delineate.balance import never_balanced, no_division
 from geodata.delineate.counting import grid_count
 from geodata.errors import InputError
 from geodata.metric import MetricPlane
@@ -159,6 +161,85 @@ def test_input_order_does_not_matter(seed, with_barriers):
     )
     assert first.grids.to_wkb().equals(second.grids.to_wkb())
     assert first.membership.equals(second.membership.loc[first.membership.index])
+
+
+@st.composite
+def dirty_barriers(draw):
+    """Streets with dangles, overshoots, duplicates, divided roads, a river as polygon, weights."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    plane = MetricPlane.at(*PLACE)
+    ends = rng.random((draw(st.integers(1, 40)), 2, 2)) * 1400 - 200
+    lines = list(shapely.linestrings(ends))
+    lines += lines[: len(lines) // 3]
+    lines += [line.parallel_offset(0.4) for line in lines[::4]]
+    lines += [line.reverse() for line in lines[::5]]
+    lines += [lines[0].buffer(15.0), shapely.LineString(), shapely.Point(3, 3)]
+    frame = gpd.GeoDataFrame(geometry=plane.from_metres(np.array(lines)), crs="EPSG:4326")
+    if draw(st.booleans()):
+        frame["weight"] = rng.choice([0.2, 1.0, 5.0], len(frame))
+    return frame
+
+
+@settings(max_examples=10, deadline=None, derandomize=True)
+@given(dirty_barriers(), st.integers(0, 2**16), st.sampled_from([1, 30, 2000]))
+def test_dirty_barriers_and_loads_up_to_2000_leave_a_tiling(barriers, seed, heaviest):
+    rng = np.random.default_rng(seed)
+    communities = community(shapely.box(0, 0, 1000, 1000))
+    count = 2000 if heaviest == 1 else 120
+    households = people(rng.random((count, 2)) * 1000, rng.integers(1, heaviest + 1, count))
+    plan = delineate(communities, households, barriers)
+    assert_tiles(plan, communities)
+    assert_counts(plan, communities, households)
+    assert_within(plan)
+
+
+def test_minimum_may_equal_maximum():
+    rng = np.random.default_rng(13)
+    communities = community(shapely.box(0, 0, 900, 900))
+    households = people(rng.random((1200, 2)) * 900, 1)
+    plan = delineate(communities, households, target=400, minimum=400, maximum=400)
+    assert_tiles(plan, communities)
+    assert_counts(plan, communities, households)
+    assert_within(plan, 400, 400)
+    assert len(plan.grids) == 3
+
+
+@pytest.mark.parametrize(("load", "flags"), [(450, [None]), (900, ["oversize"])])
+def test_all_on_one_point_is_one_grid(load, flags):
+    communities = community(shapely.box(0, 0, 500, 500))
+    households = people(np.full((load, 2), 250.0), 1)
+    plan = delineate(communities, households, streets(100, 500))
+    assert_tiles(plan, communities)
+    assert plan.grids.flag[plan.grids.households > 0].tolist() == flags
+    assert plan.grids.households.sum() == load
+
+
+def test_a_grid_is_lumpy_only_where_its_places_force_it():
+    xy = [[100.0 * i, 100.0] for i in range(1, 6)]
+    plan = delineate(community(shapely.box(0, 0, 600, 200)), people(xy, 160))
+    assert sorted(plan.grids.households) == [320, 480]
+    assert plan.grids.flag.tolist() == ["lumpy", "lumpy"]
+    assert plan.grids.reason.str.contains("160 households").all()
+
+
+def test_places_that_never_balance_are_those_without_a_fitting_company():
+    assert never_balanced(np.array([489, 100, 90, 200]), 375.0).tolist() == [
+        True, True, True, True,
+    ]  # fmt: skip
+    assert not never_balanced(np.array([200, 175, 300, 60]), 375.0).any()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(1, 400), min_size=2, max_size=7), st.integers(2, 3))
+def test_no_division_is_found_where_going_through_all_finds_none(loads, count):
+    load = np.array(loads)
+    share = load.sum() / count
+    divisions = itertools.product(range(count), repeat=len(loads))
+    totals = (np.bincount(each, load, count) for each in divisions)
+    some = any((np.abs(total / share - 1) <= 0.1 + 1e-9).all() for total in totals)
+    assert no_division(load, count, share) == (not some)
+    if some:
+        assert not never_balanced(load, share).any()
 
 
 def test_an_executor_gives_the_same_bytes():

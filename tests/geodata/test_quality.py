@@ -151,3 +151,14 @@ def test_figures_of_grids_drawn_by_people(shared_data, layer, compactness, on_ba
     assert figures.within_range == pytest.approx(within, abs=0.006)
     assert figures.noncontiguous == 0
     assert shapely.is_valid(drawn.geometry).all()
+
+
+def test_codes_that_are_numbers_are_compared_as_text():
+    squares = [shapely.box(x, 0, x + 1000, 1000) for x in (500_000, 501_000)]
+    grids = gpd.GeoDataFrame(
+        {"grid_code": ["1001", "2001"], "community_code": ["1", "2"], "households": [400, 400]},
+        geometry=squares,
+        crs="EPSG:32631",
+    )
+    communities = gpd.GeoDataFrame({"code": [1, 2]}, geometry=squares, crs="EPSG:32631")
+    assert measure(grids, communities).gap_m2 == 0
