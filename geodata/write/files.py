@@ -26,13 +26,14 @@ __all__ = ["SUFFIXES", "write"]
 _ALL_DIGITS: Final = 20
 
 
-def write(frame: pd.DataFrame, path: str | Path, *, layer: str | None = None) -> Path:
+def write(frame: pd.DataFrame | pd.Series, path: str | Path, *, layer: str | None = None) -> Path:
     """Write a frame to a file whose suffix says the format.
 
     Parameters
     ----------
-    frame : GeoDataFrame or DataFrame
-        The index is not written. Lists become text with ``;`` between the items.
+    frame : GeoDataFrame, DataFrame or Series
+        An index with a name is written as a column, another one is not. Lists become text
+        with ``;`` between the items.
     path : str or Path
         ``.geojson`` or ``.json`` (RFC 7946), ``.geojsonl`` (a feature a line), ``.geojsonseq``
         (RFC 8142), ``.gpkg``, ``.parquet`` (GeoParquet), ``.fgb``, ``.csv``. The folder is made
@@ -69,6 +70,7 @@ def write(frame: pd.DataFrame, path: str | Path, *, layer: str | None = None) ->
             f"the suffix '{target.suffix}' is not known: use one of {', '.join(SUFFIXES)}",
             file=path,
         )
+    frame = _with_index(frame)
     if isinstance(frame, gpd.GeoDataFrame) and frame._geometry_column_name not in frame.columns:
         frame = pd.DataFrame(frame)
     try:
@@ -86,6 +88,14 @@ def write(frame: pd.DataFrame, path: str | Path, *, layer: str | None = None) ->
     except (pyogrio.errors.FieldError, pyogrio.errors.GeometryError) as error:
         raise InputError(f"the format cannot hold this: {error}", file=path) from error
     return target
+
+
+def _with_index(frame: pd.DataFrame | pd.Series) -> pd.DataFrame:
+    """A frame whose named index levels are its first columns; a series becomes a frame."""
+    if isinstance(frame, pd.Series):
+        frame = frame.to_frame(frame.name if frame.name is not None else "value")
+    named = [name for name in frame.index.names if name is not None and name not in frame.columns]
+    return frame.reset_index(level=named) if named else frame
 
 
 def _geojson(frame: pd.DataFrame, path: Path, layer: str) -> None:

@@ -28,7 +28,10 @@ def coverage_map(
     json: Json = False,
 ) -> None:
     """Draw the coverage map as one HTML file that needs no network."""
+    from service.flows.scope import require_dataset
+
     with open_session() as session:
+        require_dataset(session, dataset)
         path = save_coverage_map(session, out, dataset=dataset, addresses=addresses)
     if json:
         print_json({"map": str(path)})
@@ -56,7 +59,10 @@ def export(
     """Write a collection to a file: .geojson, .geojsonl, .csv, .gpkg, .parquet or .fgb."""
     if at is not None and name != "grids":
         raise typer.BadParameter("only grids are kept by the day", param_hint="--at")
+    from service.flows.scope import require_dataset
+
     with open_session() as session:
+        require_dataset(session, dataset)
         if at is None:
             path = save_collection(session, name, out, dataset=dataset)
         else:

@@ -11,7 +11,7 @@ from geodata.errors import InputError, PlanError
 from geodata.manifest import nearest
 from service.divisions.queries import list_community_codes, list_datasets
 
-__all__ = ["Area", "Progress", "find_areas", "silent"]
+__all__ = ["Area", "Progress", "find_areas", "require_dataset", "silent"]
 
 #: Called with the step, how much of it is done and the total (None while unknown).
 Progress = Callable[[str, int, int | None], None]
@@ -38,6 +38,19 @@ class Area:
     whole: bool
 
 
+def require_dataset(session: Session, dataset: str | None) -> None:
+    """Refuse the name of a data set that is not there; None stands for all of them.
+
+    Raises
+    ------
+    InputError
+        There is no such data set; the message names the nearest one.
+    """
+    names = [each.name for each in list_datasets(session)]
+    if dataset is not None and dataset not in names:
+        raise InputError(f"there is no data set '{dataset}': {nearest(dataset, names)}")
+
+
 def find_areas(
     session: Session, *, dataset: str | None = None, communities: Sequence[str] | None = None
 ) -> list[Area]:
@@ -54,9 +67,7 @@ def find_areas(
     wanted = set(communities or ())
     if not datasets:
         raise PlanError("nothing is loaded yet: run 'gridward load dataset.toml' first")
-    if dataset is not None and dataset not in (each.name for each in datasets):
-        known = nearest(dataset, (each.name for each in datasets))
-        raise InputError(f"there is no data set '{dataset}': {known}")
+    require_dataset(session, dataset)
     areas = []
     for each in datasets:
         if dataset is not None and each.name != dataset:

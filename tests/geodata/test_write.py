@@ -206,3 +206,19 @@ def test_a_folder_that_is_a_file_is_one_clear_error(tmp_path: Path):
 
 def test_folders_are_made(tmp_path):
     assert write(grids(), tmp_path / "x" / "y" / "a.gpkg").exists()
+
+
+def test_a_named_index_is_a_column_and_another_is_not(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"method": ["covers", "snapped"]}, index=["H1", "H2"])
+    bare = pd.read_csv(write(frame, tmp_path / "bare.csv"), encoding="utf-8-sig")
+    assert list(bare) == ["method"]
+    ledger = frame.rename_axis("household")
+    named = pd.read_csv(write(ledger, tmp_path / "named.csv"), encoding="utf-8-sig")
+    assert named.to_numpy().tolist() == [["H1", "covers"], ["H2", "snapped"]]
+    assert list(named) == ["household", "method"]
+
+
+def test_a_series_is_written_with_its_index(tmp_path: Path) -> None:
+    member = pd.Series(["101001"], index=pd.Index(["H1"], name="household"), name="grid_code")
+    read = pd.read_csv(write(member, tmp_path / "m.csv"), encoding="utf-8-sig", dtype=str)
+    assert read.to_dict("list") == {"household": ["H1"], "grid_code": ["101001"]}

@@ -398,3 +398,15 @@ def _wait_for(port: int) -> None:
                     return
         time.sleep(0.1)
     raise AssertionError("the service did not start")
+
+
+@pytest.mark.parametrize("command", [("export", "grids"), ("map",)])
+def test_an_unknown_data_set_writes_nothing(
+    gridward: Cli, smallton: Any, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    assert gridward("load", smallton.manifest).status == 0
+    out = tmp_path / ("none.csv" if command[0] == "export" else "none.html")
+    result = gridward(*command, "-o", out, "--dataset", "Nope")
+    assert result.status == 1
+    assert "there is no data set 'Nope'" in result.err
+    assert not out.exists()
