@@ -15,8 +15,8 @@ from shapely import Polygon, box
 
 from geodata.coverage import Coverage, check, repair
 from geodata.coverage.crossing import UNDECIDED, locate_in_slabs
-from geodata.coverage.slabs import build_index
 from geodata.coverage.overlaps import made_valid, overlapping_pairs
+from geodata.coverage.slabs import build_index
 from geodata.errors import InputError
 
 
