@@ -6,7 +6,6 @@ grid, to the nearest one within a tolerance.
 
 from __future__ import annotations
 
-import threading
 from typing import Any, Final
 
 import geopandas as gpd
@@ -128,10 +127,8 @@ class Placer:
         self._polygons = np.array(grids.geometry, dtype=object)[self._order]
         self._coverage = Coverage(self._polygons)
         self._tolerance_m = snap_tolerance_m
-        self._plane = MetricPlane.of_frame(grids)
         self._geographic = grids.crs is None or bool(grids.crs.is_geographic)
-        self._lock = threading.Lock()
-        self._tree: shapely.STRtree | None = None
+        self._plane = MetricPlane.of_frame(grids)
 
     def place(
         self, x: NDArray[np.float64], y: NDArray[np.float64]
@@ -178,17 +175,17 @@ class Placer:
         self, x: NDArray[np.float64], y: NDArray[np.float64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """The nearest polygon of each point, of equally near ones the lowest; metres."""
-        tree = self._metric_tree()
+        tree = self._coverage.tree
         if len(tree) == 0:
             return np.full(len(x), -1), np.full(len(x), np.nan)
-        scale = self._local_scale(y)
-        points = self._plane.to_metres(shapely.points(x, y))
+        scale = self._metres_per_unit(y)
+        points = shapely.points(x, y)
         (point, _), least = tree.query_nearest(points, all_matches=False, return_distance=True)
-        # whatever may be as near once each point is measured by its own scale
+        # whatever may be as near once the axes are measured in metres
         radius = np.empty(len(x))
-        radius[point] = least * scale.max(axis=1)[point] / scale.min(axis=1)[point] + 2 * _TIE_M
+        radius[point] = (least * scale.max(axis=1)[point] + 2 * _TIE_M) / scale.min(axis=1)[point]
         point, polygon = tree.query(points, predicate="dwithin", distance=radius)
-        apart = self._apart(tree.geometries[polygon], points[point], scale[point])
+        apart = _metres_apart(self._polygons[polygon], x[point], y[point], scale[point])
         distance = np.full(len(x), np.inf)
         np.minimum.at(distance, point, apart)
         near = apart <= distance[point] + _TIE_M
@@ -198,36 +195,27 @@ class Placer:
         distance[point[at_it]] = apart[at_it]
         return position, distance
 
-    def _metric_tree(self) -> shapely.STRtree:
-        with self._lock:
-            if self._tree is None:
-                self._tree = shapely.STRtree(self._plane.to_metres(self._polygons))
-            return self._tree
+    def _metres_per_unit(self, y: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Metres that a unit of the coordinates measures along x and y, at each point."""
+        if self._geographic:
+            planes = [MetricPlane.at(0.0, latitude) for latitude in y.tolist()]
+        else:
+            planes = [self._plane] * len(y)
+        return np.array([(each.metres_per_x, each.metres_per_y) for each in planes])
 
-    def _local_scale(self, y: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Metres that a metre of the plane measures at each point, along x and y."""
-        if not self._geographic:
-            return np.ones((len(y), 2))
-        planes = [MetricPlane.at(0.0, latitude) for latitude in y.tolist()]
-        return np.array(
-            [
-                (
-                    each.metres_per_x / self._plane.metres_per_x,
-                    each.metres_per_y / self._plane.metres_per_y,
-                )
-                for each in planes
-            ]
-        )
 
-    @staticmethod
-    def _apart(
-        polygons: NDArray[Any], points: NDArray[Any], scale: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Distance of each polygon from its point, both stretched by the scale of the point."""
-        xy, owner = shapely.get_coordinates(polygons, return_index=True)
-        stretched: Any = shapely.set_coordinates(polygons.copy(), xy * scale[owner])
-        places = shapely.points(shapely.get_coordinates(points) * scale)
-        return np.asarray(shapely.distance(stretched, places))
+def _metres_apart(
+    polygons: NDArray[Any],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    scale: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Distance of each polygon from its point, both stretched by the scale of the point."""
+    here = np.column_stack([x, y])
+    xy, owner = shapely.get_coordinates(polygons, return_index=True)
+    # about the point, where small differences keep their digits
+    stretched: Any = shapely.set_coordinates(polygons.copy(), (xy - here[owner]) * scale[owner])
+    return np.asarray(shapely.distance(stretched, shapely.Point(0.0, 0.0)))
 
 
 def _codes(grids: gpd.GeoDataFrame) -> NDArray[Any]:

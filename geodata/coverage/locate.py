@@ -72,6 +72,7 @@ class Coverage:
         self._lock = threading.Lock()
         self._tree: shapely.STRtree | None = None
         self._slabs: SlabIndex | None = None
+        self._asked = 0
 
     def __len__(self) -> int:
         return len(self._polygons)
@@ -81,16 +82,24 @@ class Coverage:
         return {"_polygons": self._polygons, "_vertices": self._vertices}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _lock=threading.Lock(), _tree=None, _slabs=None)
+        self.__dict__.update(state, _lock=threading.Lock(), _tree=None, _slabs=None, _asked=0)
+
+    @property
+    def tree(self) -> shapely.STRtree:
+        """An STR-tree of the polygons, by their positions."""
+        with self._lock:
+            if self._tree is None:
+                self._tree = shapely.STRtree(self._polygons)
+            return self._tree
 
     def locate(
         self, x: ArrayLike, y: ArrayLike, *, threads: int | None = None
     ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         """Find the polygon that covers each point; the boundary counts.
 
-        Few points are answered by an STR-tree. Many are answered by an index of slabs that is built
-        once; the rare point that is too near an edge for floating point arithmetic goes to the
-        STR-tree as well, so both ways give the same answer.
+        Few points are answered by an STR-tree. Many, in one call or several, are answered by an
+        index of slabs that is built once; the rare point that is too near an edge for floating
+        point arithmetic goes to the STR-tree as well, so both ways give the same answer.
 
         Parameters
         ----------
@@ -118,8 +127,9 @@ class Coverage:
             raise ValueError(f"x and y must have one dimension, not {px.ndim}")
         if self._vertices == 0:
             return np.full(len(px), -1, dtype=np.int32), np.zeros(len(px), dtype=bool)
+        self._asked += len(px)
         worth = max(_FEW_POINTS, self._vertices // _VERTICES_PER_POINT)
-        if self._slabs is None and len(px) < worth:
+        if self._slabs is None and self._asked < worth:
             return self._locate_in_tree(px, py)
         return self._locate_in_slabs(px, py, threads)
 
@@ -155,13 +165,10 @@ class Coverage:
     def _locate_in_tree(
         self, x: NDArray[np.float64], y: NDArray[np.float64]
     ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-        with self._lock:
-            if self._tree is None:
-                self._tree = shapely.STRtree(self._polygons)
         finite = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
         points = shapely.points(x[finite], y[finite])
         # for a point, "intersects" is "is covered by", and the quicker predicate
-        point, polygon = self._tree.query(points, predicate="intersects")
+        point, polygon = self.tree.query(points, predicate="intersects")
         lowest = np.full(len(x), len(self._polygons), dtype=np.int64)
         np.minimum.at(lowest, finite[point], polygon)
         count = np.bincount(finite[point], minlength=len(x))

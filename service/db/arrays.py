@@ -32,13 +32,14 @@ _NULL: Final = -1
 
 #: Type of the elements of an array (its OID) -> their bytes.
 _ELEMENTS: Final = {20: ">i8", 21: ">i2", 23: ">i4", 701: ">f8", 1184: ">i8"}
+_BYTEA: Final = 17
 _ARRAY_HEADER_BYTES: Final = 20
 
 
 def read_arrays_of(
     session: Session, statement: Executable, parameters: Mapping[str, Any]
 ) -> tuple[NDArray[Any], ...]:
-    """Read the one row of a query whose columns are arrays of numbers (``array_agg``).
+    """Read the one row of a query whose columns are arrays of numbers (``array_agg``) or bytes.
 
     Parameters
     ----------
@@ -48,7 +49,8 @@ def read_arrays_of(
     Returns
     -------
     tuple of ndarray
-        One of shape (n,) a column; of shape (0,) for null. Times are microseconds since 2000.
+        One of shape (n,) a column; of shape (0,) for null. Times are microseconds since 2000;
+        ``bytea`` is an array of uint8.
     """
     connection, query, values = prepared(session, statement, parameters)
     with translating(), connection.cursor(binary=True) as cursor:
@@ -56,7 +58,12 @@ def read_arrays_of(
         result = cursor.pgresult
         if result is None or result.ntuples != 1:
             raise ValueError("the query has not exactly one row")
-        return tuple(_elements(result.get_value(0, k)) for k in range(result.nfields))
+        return tuple(
+            np.frombuffer(result.get_value(0, k) or b"", dtype=np.uint8)
+            if result.ftype(k) == _BYTEA
+            else _elements(result.get_value(0, k))
+            for k in range(result.nfields)
+        )
 
 
 def _elements(value: bytes | None) -> NDArray[Any]:

@@ -8,16 +8,17 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Final
 
+import geopandas as gpd
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from geodata.assign import Placer
 from geodata.errors import PlanError
-from geodata.schema import METHODS
+from geodata.schema import METHODS, STORAGE_CRS
 from service.db.arrays import read_arrays_of
-from service.db.frames import read_frame
 from service.db.statements import load_statements
 from service.flows.ledger import EXCEPTION, MANUAL, Beside, InPlace, Ledger, Placed
 from service.flows.scope import Area, Progress, find_areas, silent
@@ -37,6 +38,8 @@ _KEYS: Final = {
 
 #: Households that are read, placed and written together.
 _PAGE_ROWS: Final = 100_000
+#: Grids that are read together.
+_PAGE_GRIDS: Final = 20_000
 #: Of so few households the grids nearby are read, of more all of them.
 _FEW: Final = 5_000
 #: The share of the communities that changed their plan from which on everything is placed anew.
@@ -200,6 +203,13 @@ def _settle(page: _Page, grids: tuple[Placer, NDArray[np.int32]], now: int) -> P
     return Placed(page.household, grid, method, distance, at, same, by_hand, reasons)
 
 
+def _cut(packed: NDArray[np.uint8], sizes: NDArray[np.int32]) -> list[bytes]:
+    """Pieces of these sizes that lie end to end."""
+    whole = packed.tobytes()
+    ends = np.cumsum(sizes, dtype=np.int64).tolist()
+    return [whole[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
+
+
 class _Run:
     """One data set, or some of its communities, on the way through the flow."""
 
@@ -284,14 +294,29 @@ class _Run:
         self._execute("follow_plans", codes=codes)
 
     def _grids(self, block: str) -> tuple[Placer, NDArray[np.int32]]:
-        values = {"margin_m": self._tolerance_m}
-        grids = read_frame(self._session, _SQL[block], values)
-        if grids.empty and block == "grids":
+        """The grids of a block, ready to place households, and their ids."""
+        pages = list(self._grid_pages(block))
+        if not pages and block == "grids":
             raise PlanError(
                 f"no plan of the data set '{self.area.dataset}' is active: "
                 "run 'gridward delineate' first"
             )
-        return Placer(grids, self._tolerance_m), grids["id"].to_numpy(dtype=np.int32)
+        codes = [code for _, some, _ in pages for code in some]
+        polygons = [polygon for _, _, some in pages for polygon in some]
+        grids = gpd.GeoDataFrame({"grid_code": codes}, geometry=polygons, crs=STORAGE_CRS)
+        ids = np.concatenate([np.empty(0, np.int32), *(some for some, _, _ in pages)])
+        return Placer(grids, self._tolerance_m), ids.astype(np.int32)
+
+    def _grid_pages(self, block: str) -> Iterator[tuple[NDArray[np.int32], list[str], Any]]:
+        values = {"margin_m": self._tolerance_m, "after": -1, "rows": _PAGE_GRIDS}
+        while True:
+            page = read_arrays_of(self._session, _SQL[block], values)
+            ids, code_sizes, codes, polygon_sizes, polygons = page
+            if not len(ids):
+                return
+            values["after"] = int(ids[-1])
+            texts = [each.decode() for each in _cut(codes, code_sizes)]
+            yield ids, texts, shapely.from_wkb(_cut(polygons, polygon_sizes))
 
     def _place(
         self,

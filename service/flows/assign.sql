@@ -19,30 +19,46 @@ JOIN division ON division.code = community_plan.community_code
 WHERE community_plan.active @> CURRENT_DATE AND division.dataset_id = :dataset_id
 
 -- grids --
--- Every grid in force of a data set.
-SELECT grid.id, grid.code AS grid_code, grid.geometry
-FROM ruling
-JOIN plan_grid USING (plan_id)
-JOIN grid ON grid.id = plan_grid.grid_id AND grid.community_code = ruling.community_code
-ORDER BY grid.code COLLATE "C"
+-- The next grids in force of a data set, packed: id; bytes of the code, then of the polygon; both
+-- end to end.
+SELECT
+    array_agg(id),
+    array_agg(octet_length(code)), string_agg(code, CAST('' AS bytea)),
+    array_agg(octet_length(polygon)), string_agg(polygon, CAST('' AS bytea))
+FROM (
+    SELECT grid.id, convert_to(grid.code, 'UTF8') AS code, ST_AsBinary(grid.geometry) AS polygon
+    FROM ruling
+    JOIN plan_grid USING (plan_id)
+    JOIN grid ON grid.id = plan_grid.grid_id AND grid.community_code = ruling.community_code
+    WHERE grid.id > :after
+    ORDER BY grid.id
+    LIMIT :rows
+) AS page
 
 -- grids_near --
--- The grids in force within reach of the households that are looked at.
-SELECT grid.id, grid.code AS grid_code, grid.geometry
-FROM ruling
-JOIN plan_grid USING (plan_id)
-JOIN grid ON grid.id = plan_grid.grid_id AND grid.community_code = ruling.community_code
-WHERE grid.id IN (
-    SELECT near.id
-    FROM looked
-    JOIN household ON household.id = looked.household_id
-    JOIN grid AS near ON near.geometry && ST_Expand(
-        household.geometry,
-        :margin_m / (111320 * greatest(cos(radians(ST_Y(household.geometry))), 0.01)),
-        :margin_m / 110574
+-- The same of the grids within reach of the households that are looked at.
+SELECT
+    array_agg(id),
+    array_agg(octet_length(code)), string_agg(code, CAST('' AS bytea)),
+    array_agg(octet_length(polygon)), string_agg(polygon, CAST('' AS bytea))
+FROM (
+    SELECT grid.id, convert_to(grid.code, 'UTF8') AS code, ST_AsBinary(grid.geometry) AS polygon
+    FROM ruling
+    JOIN plan_grid USING (plan_id)
+    JOIN grid ON grid.id = plan_grid.grid_id AND grid.community_code = ruling.community_code
+    WHERE grid.id > :after AND grid.id IN (
+        SELECT near.id
+        FROM looked
+        JOIN household ON household.id = looked.household_id
+        JOIN grid AS near ON near.geometry && ST_Expand(
+            household.geometry,
+            :margin_m / (111320 * greatest(cos(radians(ST_Y(household.geometry))), 0.01)),
+            :margin_m / 110574
+        )
     )
-)
-ORDER BY grid.code COLLATE "C"
+    ORDER BY grid.id
+    LIMIT :rows
+) AS page
 
 -- state --
 -- What the last run of a data set left, and how many of its communities changed their plan.
