@@ -39,7 +39,9 @@ _KEYS: Final = {
 #: Households that are read, placed and written together.
 _PAGE_ROWS: Final = 100_000
 #: Grids that are read together.
-_PAGE_GRIDS: Final = 20_000
+_PAGE_GRIDS: Final = 100_000
+#: A point in well-known binary.
+_POINT: Final = np.dtype([("order", "u1"), ("kind", "<u4"), ("x", "<f8"), ("y", "<f8")])
 #: Of so few households the grids nearby are read, of more all of them.
 _FEW: Final = 5_000
 #: The share of the communities that changed their plan from which on everything is placed anew.
@@ -362,9 +364,11 @@ class _Run:
         after = -1
         while True:
             values = {"dataset_id": self.area.dataset_id, "after": after, "rows": _PAGE_ROWS}
-            household, x, y, weight = read_arrays_of(self._session, _SQL[block], values)
+            household, weight, packed = read_arrays_of(self._session, _SQL[block], values)
             if not len(household):
                 return
+            points = packed.view(_POINT)
+            x, y = points["x"].copy(), points["y"].copy()
             after = int(household[-1])
             bounds = {"first": int(household[0]), "last": after, "methods": list(METHODS)}
             known, grid, method, at = read_arrays_of(self._session, _SQL[standing], bounds)

@@ -26,7 +26,7 @@ SELECT
     array_agg(octet_length(code)), string_agg(code, CAST('' AS bytea)),
     array_agg(octet_length(polygon)), string_agg(polygon, CAST('' AS bytea))
 FROM (
-    SELECT grid.id, convert_to(grid.code, 'UTF8') AS code, ST_AsBinary(grid.geometry) AS polygon
+    SELECT grid.id, convert_to(grid.code, 'UTF8') AS code, ST_AsBinary(grid.geometry, 'NDR') AS polygon
     FROM ruling
     JOIN plan_grid USING (plan_id)
     JOIN grid ON grid.id = plan_grid.grid_id AND grid.community_code = ruling.community_code
@@ -42,7 +42,7 @@ SELECT
     array_agg(octet_length(code)), string_agg(code, CAST('' AS bytea)),
     array_agg(octet_length(polygon)), string_agg(polygon, CAST('' AS bytea))
 FROM (
-    SELECT grid.id, convert_to(grid.code, 'UTF8') AS code, ST_AsBinary(grid.geometry) AS polygon
+    SELECT grid.id, convert_to(grid.code, 'UTF8') AS code, ST_AsBinary(grid.geometry, 'NDR') AS polygon
     FROM ruling
     JOIN plan_grid USING (plan_id)
     JOIN grid ON grid.id = plan_grid.grid_id AND grid.community_code = ruling.community_code
@@ -92,9 +92,8 @@ SELECT EXISTS (
 )
 
 -- page --
--- The next households of a data set as arrays: id, x, y, households.
-SELECT
-    array_agg(id), array_agg(ST_X(geometry)), array_agg(ST_Y(geometry)), array_agg(households)
+-- The next households of a data set: id, households, points end to end.
+SELECT array_agg(id), array_agg(households), string_agg(ST_AsBinary(geometry, 'NDR'), CAST('' AS bytea))
 FROM (
     SELECT id, geometry, households
     FROM household
@@ -108,7 +107,12 @@ FROM (
 SELECT
     array_agg(household_id),
     array_agg(coalesce(grid_id, -1)),
-    array_agg(CAST(array_position(CAST(:methods AS text[]), method) - 1 AS smallint)),
+    array_agg(CAST(
+        CASE
+            WHEN method = 'covers' THEN 0
+            ELSE array_position(CAST(:methods AS text[]), method) - 1
+        END AS smallint
+    )),
     array_agg(at)
 FROM (
     SELECT household_id, grid_id, method, at
@@ -118,8 +122,7 @@ FROM (
 ) AS page
 
 -- looked_page --
-SELECT
-    array_agg(id), array_agg(ST_X(geometry)), array_agg(ST_Y(geometry)), array_agg(households)
+SELECT array_agg(id), array_agg(households), string_agg(ST_AsBinary(geometry, 'NDR'), CAST('' AS bytea))
 FROM (
     SELECT household.id, household.geometry, household.households
     FROM looked
@@ -133,7 +136,12 @@ FROM (
 SELECT
     array_agg(household_id),
     array_agg(coalesce(grid_id, -1)),
-    array_agg(CAST(array_position(CAST(:methods AS text[]), method) - 1 AS smallint)),
+    array_agg(CAST(
+        CASE
+            WHEN method = 'covers' THEN 0
+            ELSE array_position(CAST(:methods AS text[]), method) - 1
+        END AS smallint
+    )),
     array_agg(at)
 FROM (
     SELECT assignment.household_id, assignment.grid_id, assignment.method, assignment.at
