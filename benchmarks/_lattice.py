@@ -8,16 +8,26 @@ from __future__ import annotations
 
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 
-__all__ = ["CORNER", "SIDE", "cells", "households"]
+from service.db.engine import Database
+from service.db.frames import copy_frame
+from service.db.statements import load_statements
+
+__all__ = ["BLOCK", "cells", "draw", "fill", "households"]
 
 #: South-west corner, degrees.
 CORNER = (121.0, 30.0)
 #: Side of a cell, degrees: about 250 m.
 SIDE = 0.0025
+
+#: Cells along the side of a community.
+BLOCK = 4
 
 #: How far a corner moves, in sides; a side waves by this much of its length at most.
 _SHIFT, _WAVE = 0.15, 0.12
@@ -93,3 +103,80 @@ def households(count: int, across: int, seed: int = 1) -> NDArray[np.float64]:
     )
     rng.shuffle(places)
     return np.asarray(places * (across * SIDE) + CORNER)
+
+
+def fill(database: Database, count: int, across: int) -> None:
+    """Put a province into an empty database: communities, grids in force, households.
+
+    Households come community by community, as files do.
+    """
+    polygons = cells(across)
+    number = np.arange(len(polygons))
+    blocks = -(-across // BLOCK)
+    community = number // across // BLOCK * blocks + number % across // BLOCK
+    codes = np.array([f"{each:06d}" for each in range(blocks * blocks)])
+    order = np.argsort(community, kind="stable")
+    pieces = np.split(polygons[order], np.flatnonzero(np.diff(community[order])) + 1)
+    outlines = shapely.multipolygons([[shapely.coverage_union_all(piece)] for piece in pieces])
+    divisions = {"code": codes, "dataset_id": 1, "name": codes, "level": "community"}
+    with database.session() as session:
+        session.execute(text("INSERT INTO dataset (id, name) VALUES (1, 'lattice')"))
+        copy_frame(session, _frame(divisions, outlines), "division")
+        draw(session, codes[community], polygons)
+    xy = households(count, across)
+    column, row = ((xy - CORNER) / (SIDE * BLOCK)).astype(int).T
+    xy = xy[np.argsort(row * blocks + column, kind="stable")]
+    sources = load_statements("service.flows", "load.sql")
+    with database.session() as session:
+        session.execute(sources["defer_indexes"])
+        for begin in range(0, count, 500_000):
+            some = xy[begin : begin + 500_000]
+            columns = {
+                "dataset_id": 1,
+                "reference": [f"H{each:08d}" for each in range(begin, begin + len(some))],
+                "address": [f"{each % 200} Long Street" for each in range(len(some))],
+                "source_x": some[:, 0],
+                "source_y": some[:, 1],
+            }
+            frame = _frame(columns, shapely.points(some))
+            copy_frame(session, frame, "household", freeze=True)
+        session.execute(sources["build_indexes"])
+        session.execute(sources["analyze_households"])
+
+
+def draw(session: Session, communities: NDArray[Any], polygons: NDArray[Any]) -> None:
+    """Give each polygon a new grid in its community, in force from today on."""
+    used = dict(
+        session.execute(
+            text("SELECT community_code, max(number) FROM grid GROUP BY community_code")
+        ).all()
+    )
+    order = np.argsort(communities, kind="stable")
+    starts = np.flatnonzero(np.append(True, communities[order][1:] != communities[order][:-1]))
+    sizes = np.diff(np.append(starts, len(order)))
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order)) - np.repeat(starts, sizes) + 1
+    number = place + [used.get(code, 0) for code in communities]
+    columns = {
+        "code": [f"{code}{each:03d}" for code, each in zip(communities, number, strict=True)],
+        "community_code": communities,
+        "number": number,
+    }
+    run = session.execute
+    first = run(text("SELECT coalesce(max(id), 0) FROM grid")).scalar_one()
+    plan = run(text("INSERT INTO grid_plan (name) VALUES ('drawn') RETURNING id")).scalar_one()
+    copy_frame(session, _frame(columns, polygons), "grid")
+    for statement in (
+        "INSERT INTO plan_grid SELECT :plan, id FROM grid WHERE id > :first",
+        "UPDATE community_plan SET active = 'empty' WHERE active @> CURRENT_DATE AND "
+        "community_code IN (SELECT community_code FROM grid WHERE id > :first)",
+        "INSERT INTO community_plan SELECT DISTINCT :plan, community_code, "
+        "daterange(CURRENT_DATE, NULL) FROM grid WHERE id > :first",
+        "UPDATE grid_plan SET state = 'validated' WHERE id = :plan",
+        "UPDATE grid_plan SET state = 'active', effective_from = CURRENT_DATE WHERE id = :plan",
+    ):
+        run(text(statement), {"plan": plan, "first": first})
+
+
+def _frame(columns: dict[str, Any], shapes: Any) -> gpd.GeoDataFrame:
+    return gpd.GeoDataFrame(columns, geometry=shapes, crs="EPSG:4326")
