@@ -30,8 +30,9 @@ from sqlalchemy import text
 
 from benchmarks._lattice import BLOCK, cells, draw, fill
 from benchmarks._locating import WAYS, Located, locate
-from benchmarks._report import peak_mib, show
+from benchmarks._report import own_mib, peak_mib, show
 from benchmarks._svg import Line, chart
+from geodata.coverage import Coverage
 from service.db.arrays import copying, encode
 from service.db.engine import Database
 from service.flows.assign import assign
@@ -156,23 +157,13 @@ def gridward(home: Path, full: bool = False) -> Cost:
 
 def _assign(home: Path, full: bool) -> Cost:
     with Database(Settings(database_url=None, home=home)) as database:
+        # fetch what numba has compiled
+        Coverage(cells(2)).locate(*np.full((2, 20_000), 121.0))
         began = perf_counter()
         with database.session() as session:
             backend = session.execute(text("SELECT pg_backend_pid()")).scalar_one()
             report = assign(session, full=full)
-        return Cost(perf_counter() - began, report.changed, peak_mib(), _own_peak_mib(backend))
-
-
-def _own_peak_mib(process: int) -> float | None:
-    """Memory of a server process without what it shares; None where the system does not say."""
-    try:
-        lines = Path(f"/proc/{process}/status").read_text("ascii").splitlines()
-    except OSError:
-        return None
-    sizes = {
-        line.split(":")[0]: line.split()[1] for line in lines if line.startswith(("Vm", "Rss"))
-    }
-    return int(sizes["RssAnon"]) / 1024
+        return Cost(perf_counter() - began, report.changed, peak_mib(), own_mib(backend))
 
 
 def redraw(database: Database, across: int, share: float) -> None:

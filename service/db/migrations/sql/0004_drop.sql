@@ -98,6 +98,21 @@ BEGIN
     RETURN NULL;
 END
 $$;
+CREATE OR REPLACE FUNCTION keep_updated_assignment() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO assignment_history
+        (household_id, grid_id, method, distance_m, reason, valid_from, valid_to)
+    SELECT
+        before.household_id, before.grid_id, before.method, before.distance_m, before.reason,
+        before.at,
+        CASE WHEN later.at > before.at THEN later.at ELSE greatest(now(), before.at) END
+    FROM before
+    JOIN later ON later.household_id = before.household_id
+    WHERE (before.grid_id, before.method, before.reason)
+        IS DISTINCT FROM (later.grid_id, later.method, later.reason);
+    RETURN NULL;
+END
+$$;
 CREATE TRIGGER keep_updated_assignment AFTER UPDATE ON assignment
     REFERENCING OLD TABLE AS before NEW TABLE AS later
     FOR EACH STATEMENT EXECUTE FUNCTION keep_updated_assignment();
