@@ -7,7 +7,6 @@ which returns how many points it found a polygon for. A library that is not inst
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import shapely
 from numpy.typing import NDArray
 
 from benchmarks._lattice import cells, households
+from benchmarks._report import forget_peak, own_mib
 from geodata.coverage import Coverage
 from geodata.coverage.slabs import build_index
 
@@ -32,7 +32,7 @@ Polygons = NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """What a way took; MiB is what its work added to the largest memory of its process."""
+    """What a way took; MiB is the most that its work took beyond the data that was ready."""
 
     found: int
     seconds: float
@@ -53,17 +53,18 @@ def locate(way: str, count: int, across: int) -> Located | str:
 def _measure(way: str, count: int, across: int) -> Located:
     polygons, xy = cells(across), households(count, across)
     work = WAYS[way](polygons, xy)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    forget_peak()
+    before = own_mib("VmRSS")
     began, worked = perf_counter(), process_time()
     found = work()
     seconds, cpu = perf_counter() - began, process_time() - worked
-    added = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    added = own_mib("VmHWM") - before
     build = None
     if way == "gd.Coverage":
         began = perf_counter()
         build_index(polygons)
         build = perf_counter() - began
-    return Located(found, seconds, cpu, added / 1024, build)
+    return Located(found, seconds, cpu, added, build)
 
 
 def _gridward(polygons: Polygons, xy: Points) -> Callable[[], int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import resource
@@ -15,7 +16,7 @@ from time import perf_counter
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["command", "median_seconds", "own_mib", "peak_mib", "show"]
+__all__ = ["command", "forget_peak", "median_seconds", "own_mib", "peak_mib", "show"]
 
 
 def command() -> str:
@@ -42,14 +43,19 @@ def peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
 
 
-def own_mib(process: int) -> float | None:
-    """Memory that a server process has for itself alone, MiB; None where the system is silent."""
+def own_mib(kind: str, process: int | str = "self") -> float:
+    """Memory of a process by the kernel's name for its kind, MiB; 0 where the system is silent."""
     try:
         lines = Path(f"/proc/{process}/status").read_text("ascii").splitlines()
     except OSError:
-        return None
-    sizes = dict(line.split(":", 1) for line in lines)
-    return int(sizes["RssAnon"].split()[0]) / 1024
+        return 0.0
+    return int(dict(line.split(":", 1) for line in lines)[kind].split()[0]) / 1024
+
+
+def forget_peak() -> None:
+    """Let the peak of this process (VmHWM) begin anew, where the system can."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", "ascii")
 
 
 def show(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:

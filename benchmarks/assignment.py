@@ -163,7 +163,7 @@ def _assign(home: Path, full: bool) -> Cost:
         with database.session() as session:
             backend = session.execute(text("SELECT pg_backend_pid()")).scalar_one()
             report = assign(session, full=full)
-        return Cost(perf_counter() - began, report.changed, peak_mib(), own_mib(backend))
+        return Cost(perf_counter() - began, report.changed, peak_mib(), own_mib("RssAnon", backend))
 
 
 def redraw(database: Database, across: int, share: float) -> None:

@@ -120,7 +120,12 @@ def _load(home: Path, manifest: Path) -> Cost:
         seconds, cpu = perf_counter() - began, process_time() - worked
         counts = report.households
         return Cost(
-            seconds, cpu, counts["records"], counts["rejected"], peak_mib(), own_mib(backend)
+            seconds,
+            cpu,
+            counts["records"],
+            counts["rejected"],
+            peak_mib(),
+            own_mib("RssAnon", backend),
         )
 
 

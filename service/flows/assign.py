@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Final
@@ -12,7 +13,7 @@ import geopandas as gpd
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from sqlalchemy import Row
+from sqlalchemy import Engine, Row
 from sqlalchemy.orm import Session
 
 from geodata.assign import Placer
@@ -135,13 +136,15 @@ def assign(
     began = perf_counter()
     areas = find_areas(session, dataset=dataset, communities=communities)
     session.execute(_SQL["hold"])
+    written = session.execute(_SQL["has_written"]).scalar_one()
     runs = [_Run(session, area, snap_tolerance_m, full, progress) for area in areas]
     tally = _Tally()
     whole = [run for run in runs if run.whole]
     if whole:
         ledger = _ledger_for(session, whole)
-        for run in whole:
-            tally.include(run.place_all(ledger))
+        with _reader(session, written) as reader:
+            for run in whole:
+                tally.include(run.place_all(ledger, reader))
         tally.changed += ledger.finish()
     for run in runs:
         if not run.whole:
@@ -205,6 +208,34 @@ def _settle(page: _Page, grids: tuple[Placer, NDArray[np.int32]], now: int) -> P
     return Placed(page.household, grid, method, distance, at, same, by_hand, reasons)
 
 
+def _next_placed(
+    pages: Iterator[_Page],
+    page: _Page | None,
+    grids: tuple[Placer, NDArray[np.int32]],
+    now: int,
+    apart: bool,
+) -> tuple[_Page, Placed] | None:
+    """The page, or with ``apart`` the next one, with its households placed; None at the end."""
+    if apart:
+        page = next(pages, None)
+    return None if page is None else (page, _settle(page, grids, now))
+
+
+@contextmanager
+def _reader(session: Session, written: bool) -> Iterator[Session]:
+    """A session that reads while the given one writes; itself, where it has written before.
+
+    Nobody else writes what is read until the given session ends (see ``hold``), so both see the
+    same; but for what the given one has not committed, which no other can see.
+    """
+    bind = session.get_bind()
+    if written or not isinstance(bind, Engine):
+        yield session
+        return
+    with Session(bind) as other:
+        yield other
+
+
 def _cut(packed: NDArray[np.uint8], sizes: NDArray[np.int32]) -> list[bytes]:
     """Pieces of these sizes that lie end to end."""
     whole = packed.tobytes()
@@ -237,10 +268,10 @@ class _Run:
         state: Row[Any] | None = self.state
         return state.stale / state.communities if state is not None and state.communities else 0.0
 
-    def place_all(self, ledger: Ledger) -> _Tally:
+    def place_all(self, ledger: Ledger, reader: Session) -> _Tally:
         """Place every household of the data set."""
         self._draw_plans()
-        tally = self._place(ledger, ("page", "standing"), self._grids("grids"))
+        tally = self._place(ledger, reader, ("page", "standing"))
         self._execute(
             "save_state",
             records=int(tally.records.sum()),
@@ -267,7 +298,7 @@ class _Run:
         if self._execute("count_looked").scalar_one() <= _FEW:
             tally = self._place_few(ledger)
         else:
-            tally = self._place(ledger, ("looked_page", "looked_standing"), self._grids("grids"))
+            tally = self._place(ledger, self._session, ("looked_page", "looked_standing"))
         tally.changed = ledger.finish()
         if not scoped:
             return self._all_told(tally.changed)
@@ -320,39 +351,34 @@ class _Run:
             texts = [each.decode() for each in _cut(codes, code_sizes)]
             yield ids, texts, shapely.from_wkb(_cut(polygons, polygon_sizes))
 
-    def _place(
-        self,
-        ledger: Ledger,
-        blocks: tuple[str, str],
-        grids: tuple[Placer, NDArray[np.int32]],
-    ) -> _Tally:
-        """Place page after page: while one is read or written, another is placed."""
+    def _place(self, ledger: Ledger, reader: Session, blocks: tuple[str, str]) -> _Tally:
+        """Place page after page: while one is written, the next is read and placed."""
         tally = _Tally()
         total = self.state.records if self.state is not None and self.area.whole else None
-        now = self._now()
-
-        def write(waiting: Future[Placed], page: _Page) -> None:
-            placed = waiting.result()
-            tally.add(placed.method, page.weight)
-            ledger.write(placed)
-            self._progress("assign", int(tally.records.sum()), total)
-
+        grids, now = self._grids("grids"), self._now()
         self._progress("assign", 0, total)
         with ThreadPoolExecutor(1) as pool:
-            before: tuple[Future[Placed], _Page] | None = None
-            for page in self._pages(*blocks):
-                placing = pool.submit(_settle, page, grids, now)
-                if before is not None:
-                    write(*before)
-                before = placing, page
-            if before is not None:
-                write(*before)
+            pages = self._pages(reader, *blocks)
+            # two may not use one connection at a time: then only placing goes on beside
+            apart = reader is not self._session
+
+            def ahead() -> Future[tuple[_Page, Placed] | None]:
+                page = None if apart else next(pages, None)
+                return pool.submit(lambda: _next_placed(pages, page, grids, now, apart))
+
+            waiting = ahead()
+            while (found := waiting.result()) is not None:
+                waiting = ahead()
+                page, placed = found
+                tally.add(placed.method, page.weight)
+                ledger.write(placed)
+                self._progress("assign", int(tally.records.sum()), total)
         return tally
 
     def _place_few(self, ledger: Ledger) -> _Tally:
         """Place one page by the grids nearby; by all of them where somebody is outside."""
         tally = _Tally()
-        for page in self._pages("looked_page", "looked_standing"):
+        for page in self._pages(self._session, "looked_page", "looked_standing"):
             placed = _settle(page, self._grids("grids_near"), self._now())
             if placed.reasons:
                 placed = _settle(page, self._grids("grids"), self._now())
@@ -360,18 +386,18 @@ class _Run:
             ledger.write(placed)
         return tally
 
-    def _pages(self, block: str, standing: str) -> Iterator[_Page]:
+    def _pages(self, session: Session, block: str, standing: str) -> Iterator[_Page]:
         after = -1
         while True:
             values = {"dataset_id": self.area.dataset_id, "after": after, "rows": _PAGE_ROWS}
-            household, weight, packed = read_arrays_of(self._session, _SQL[block], values)
+            household, weight, packed = read_arrays_of(session, _SQL[block], values)
             if not len(household):
                 return
             points = packed.view(_POINT)
             x, y = points["x"].copy(), points["y"].copy()
             after = int(household[-1])
             bounds = {"first": int(household[0]), "last": after, "methods": list(METHODS)}
-            known, grid, method, at = read_arrays_of(self._session, _SQL[standing], bounds)
+            known, grid, method, at = read_arrays_of(session, _SQL[standing], bounds)
             yield _Page(household, x, y, weight, known, grid, method, at)
 
     def _now(self) -> int:

@@ -3,6 +3,9 @@
 -- do not.
 LOCK TABLE household, assignment IN SHARE ROW EXCLUSIVE MODE
 
+-- has_written --
+SELECT pg_current_xact_id_if_assigned() IS NOT NULL
+
 -- now --
 SELECT array_agg(now())
 

@@ -127,10 +127,8 @@ def test_the_ledger_and_its_past_survive_the_way_up_and_down(empty_database_url:
         command.upgrade(config_for(connection), "head")
         assert contents(connection) == before
         connection.execute(text("UPDATE assignment SET reason = 'near' WHERE household_id = 1"))
-        connection.execute(
-            text("CREATE TABLE assignment_next (LIKE assignment INCLUDING DEFAULTS "
-                 "INCLUDING CONSTRAINTS)")  # fmt: skip
-        )
+        like = "LIKE assignment INCLUDING DEFAULTS INCLUDING CONSTRAINTS"
+        connection.execute(text(f"CREATE TABLE assignment_next ({like})"))
         connection.execute(text("SELECT replace_assignment()"))
         after = contents(connection)
         assert after[0] == []
