@@ -40,7 +40,8 @@ def median_seconds(
 
 def peak_mib() -> float:
     """Largest resident memory of this process so far, MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+    # the other figure begins with what the parent had when it started this process
+    return own_mib("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
 
 
 def own_mib(kind: str, process: int | str = "self") -> float:
