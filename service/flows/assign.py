@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Final
 
-import geopandas as gpd
 import numpy as np
-import shapely
 from numpy.typing import NDArray
-from sqlalchemy import Engine, Row
+from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-from geodata.assign import Placer
 from geodata.errors import PlanError
-from geodata.schema import METHODS, STORAGE_CRS
+from geodata.schema import METHODS
 from service.db.arrays import read_arrays_of
 from service.db.statements import load_statements
-from service.flows.ledger import EXCEPTION, MANUAL, Beside, InPlace, Ledger, Placed
+from service.flows.ledger import Beside, InPlace, Ledger, Placed
+from service.flows.pages import (
+    Grids,
+    Page,
+    next_placed,
+    read_grids,
+    read_pages,
+    reader_beside,
+    settle,
+)
 from service.flows.scope import Area, Progress, find_areas, silent
 
 __all__ = ["AssignReport", "assign"]
@@ -37,12 +42,6 @@ _KEYS: Final = {
     "exception": "exceptions",
 }
 
-#: Households that are read, placed and written together.
-_PAGE_ROWS: Final = 100_000
-#: Grids that are read together.
-_PAGE_GRIDS: Final = 100_000
-#: A point in well-known binary.
-_POINT: Final = np.dtype([("order", "u1"), ("kind", "<u4"), ("x", "<f8"), ("y", "<f8")])
 #: Of so few households the grids nearby are read, of more all of them.
 _FEW: Final = 5_000
 #: The share of the communities that changed their plan from which on everything is placed anew.
@@ -142,7 +141,7 @@ def assign(
     whole = [run for run in runs if run.whole]
     if whole:
         ledger = _ledger_for(session, whole)
-        with _reader(session, written) as reader:
+        with reader_beside(session, written) as reader:
             for run in whole:
                 tally.include(run.place_all(ledger, reader))
         tally.changed += ledger.finish()
@@ -169,78 +168,6 @@ def _ledger_for(session: Session, runs: Sequence[_Run]) -> Ledger:
     if much >= _FEWEST_BESIDE and much >= _MUCH * max(size.estimated, known + fresh):
         return Beside(session, [run.area.dataset_id for run in runs])
     return InPlace(session)
-
-
-@dataclass(frozen=True, slots=True)
-class _Page:
-    """Households in the order of their ids, and the ledger of those it knows, in the same order."""
-
-    household: NDArray[np.int64]
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
-    weight: NDArray[np.int32]
-    known: NDArray[np.int64]
-    grid: NDArray[np.int32]
-    method: NDArray[np.int16]
-    at: NDArray[np.int64]
-
-
-def _settle(page: _Page, grids: tuple[Placer, NDArray[np.int32]], now: int) -> Placed:
-    """Place the households of a page, and compare with the ledger."""
-    placer, ids = grids
-    position, method, distance = placer.place(page.x, page.y)
-    grid = np.where(position >= 0, ids[position] if len(ids) else -1, -1).astype(np.int32)
-    # the row of the ledger of each household, if it has one
-    row = np.minimum(np.searchsorted(page.known, page.household), max(len(page.known) - 1, 0))
-    known = np.zeros(len(grid), dtype=bool)
-    before_grid, before_method, at = np.full((3, len(grid)), -1, dtype=np.int64)
-    at[:] = now
-    if len(page.known):
-        known = page.known[row] == page.household
-        before_grid[known] = page.grid[row[known]]
-        before_method[known] = page.method[row[known]]
-    by_hand = (before_method == MANUAL) & np.isin(before_grid, ids)
-    method[by_hand] = MANUAL
-    same = known & ~by_hand & (method != EXCEPTION)
-    same &= (before_grid == grid) & (before_method == method)
-    at[same] = page.at[row[same]] if len(page.known) else now
-    reasons = [placer.reason(float(far)) for far in distance[method == EXCEPTION]]
-    return Placed(page.household, grid, method, distance, at, same, by_hand, reasons)
-
-
-def _next_placed(
-    pages: Iterator[_Page],
-    page: _Page | None,
-    grids: tuple[Placer, NDArray[np.int32]],
-    now: int,
-    apart: bool,
-) -> tuple[_Page, Placed] | None:
-    """The page, or with ``apart`` the next one, with its households placed; None at the end."""
-    if apart:
-        page = next(pages, None)
-    return None if page is None else (page, _settle(page, grids, now))
-
-
-@contextmanager
-def _reader(session: Session, written: bool) -> Iterator[Session]:
-    """A session that reads while the given one writes; itself, where it has written before.
-
-    Nobody else writes what is read until the given session ends (see ``hold``), so both see the
-    same; but for what the given one has not committed, which no other can see.
-    """
-    bind = session.get_bind()
-    if written or not isinstance(bind, Engine):
-        yield session
-        return
-    with Session(bind) as other:
-        yield other
-
-
-def _cut(packed: NDArray[np.uint8], sizes: NDArray[np.int32]) -> list[bytes]:
-    """Pieces of these sizes that lie end to end."""
-    whole = packed.tobytes()
-    ends = np.cumsum(sizes, dtype=np.int64).tolist()
-    return [whole[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
 
 
 class _Run:
@@ -326,30 +253,15 @@ class _Run:
         self._execute("forget_plans", codes=codes)
         self._execute("follow_plans", codes=codes)
 
-    def _grids(self, block: str) -> tuple[Placer, NDArray[np.int32]]:
-        """The grids of a block, ready to place households, and their ids."""
-        pages = list(self._grid_pages(block))
-        if not pages and block == "grids":
+    def _grids(self, block: str) -> Grids:
+        """The grids of a block, ready to place households."""
+        grids = read_grids(self._session, block, self._tolerance_m)
+        if not len(grids.ids) and block == "grids":
             raise PlanError(
                 f"no plan of the data set '{self.area.dataset}' is active: "
                 "run 'gridward delineate' first"
             )
-        codes = [code for _, some, _ in pages for code in some]
-        polygons = [polygon for _, _, some in pages for polygon in some]
-        grids = gpd.GeoDataFrame({"grid_code": codes}, geometry=polygons, crs=STORAGE_CRS)
-        ids = np.concatenate([np.empty(0, np.int32), *(some for some, _, _ in pages)])
-        return Placer(grids, self._tolerance_m), ids.astype(np.int32)
-
-    def _grid_pages(self, block: str) -> Iterator[tuple[NDArray[np.int32], list[str], Any]]:
-        values = {"margin_m": self._tolerance_m, "after": -1, "rows": _PAGE_GRIDS}
-        while True:
-            page = read_arrays_of(self._session, _SQL[block], values)
-            ids, code_sizes, codes, polygon_sizes, polygons = page
-            if not len(ids):
-                return
-            values["after"] = int(ids[-1])
-            texts = [each.decode() for each in _cut(codes, code_sizes)]
-            yield ids, texts, shapely.from_wkb(_cut(polygons, polygon_sizes))
+        return grids
 
     def _place(self, ledger: Ledger, reader: Session, blocks: tuple[str, str]) -> _Tally:
         """Place page after page: while one is written, the next is read and placed."""
@@ -358,13 +270,13 @@ class _Run:
         grids, now = self._grids("grids"), self._now()
         self._progress("assign", 0, total)
         with ThreadPoolExecutor(1) as pool:
-            pages = self._pages(reader, *blocks)
+            pages = read_pages(reader, self.area.dataset_id, *blocks)
             # two may not use one connection at a time: then only placing goes on beside
             apart = reader is not self._session
 
-            def ahead() -> Future[tuple[_Page, Placed] | None]:
+            def ahead() -> Future[tuple[Page, Placed] | None]:
                 page = None if apart else next(pages, None)
-                return pool.submit(lambda: _next_placed(pages, page, grids, now, apart))
+                return pool.submit(lambda: next_placed(pages, page, grids, now, apart))
 
             waiting = ahead()
             while (found := waiting.result()) is not None:
@@ -378,27 +290,14 @@ class _Run:
     def _place_few(self, ledger: Ledger) -> _Tally:
         """Place one page by the grids nearby; by all of them where somebody is outside."""
         tally = _Tally()
-        for page in self._pages(self._session, "looked_page", "looked_standing"):
-            placed = _settle(page, self._grids("grids_near"), self._now())
+        blocks = ("looked_page", "looked_standing")
+        for page in read_pages(self._session, self.area.dataset_id, *blocks):
+            placed = settle(page, self._grids("grids_near"), self._now())
             if placed.reasons:
-                placed = _settle(page, self._grids("grids"), self._now())
+                placed = settle(page, self._grids("grids"), self._now())
             tally.add(placed.method, page.weight)
             ledger.write(placed)
         return tally
-
-    def _pages(self, session: Session, block: str, standing: str) -> Iterator[_Page]:
-        after = -1
-        while True:
-            values = {"dataset_id": self.area.dataset_id, "after": after, "rows": _PAGE_ROWS}
-            household, weight, packed = read_arrays_of(session, _SQL[block], values)
-            if not len(household):
-                return
-            points = packed.view(_POINT)
-            x, y = points["x"].copy(), points["y"].copy()
-            after = int(household[-1])
-            bounds = {"first": int(household[0]), "last": after, "methods": list(METHODS)}
-            known, grid, method, at = read_arrays_of(session, _SQL[standing], bounds)
-            yield _Page(household, x, y, weight, known, grid, method, at)
 
     def _now(self) -> int:
         """When this transaction began, in microseconds since 2000."""

@@ -26,7 +26,7 @@ FINE = {"target": 50, "minimum": 35, "maximum": 65}
 
 @pytest.fixture(autouse=True)
 def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.flows.assign._PAGE_ROWS", 97)
+    monkeypatch.setattr("service.flows.pages._PAGE_ROWS", 97)
 
 
 @pytest.fixture
@@ -174,11 +174,11 @@ def test_only_what_changed_is_looked_at(drawn: Database, monkeypatch: pytest.Mon
     run(drawn)
     looked: list[int] = []
 
-    def counting(page: Any, *others: Any, settle: Any = flow._settle) -> Any:
+    def counting(page: Any, *others: Any, settle: Any = flow.settle) -> Any:
         looked.append(len(page.household))
         return settle(page, *others)
 
-    monkeypatch.setattr("service.flows.assign._settle", counting)
+    monkeypatch.setattr("service.flows.assign.settle", counting)
     run(drawn)
     assert looked == []
     with drawn.session() as session:
