@@ -17,11 +17,11 @@ import argparse
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isqrt
 from multiprocessing import get_context
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ from sqlalchemy import text
 
 from benchmarks._lattice import BLOCK, cells, draw, fill
 from benchmarks._locating import WAYS, Located, locate
-from benchmarks._report import own_mib, peak_mib, show
+from benchmarks._report import own_mib, peak_mib, server_seconds, show
 from benchmarks._svg import Line, chart
 from geodata.coverage import Coverage
 from service.db.arrays import copying, encode
@@ -41,15 +41,18 @@ from service.settings import Settings
 HOUSEHOLDS_A_GRID = 182
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "images" / "assignment.svg"
 
+FLOOR, JOINS = "COPY out and in, index", ("CREATE TABLE AS, index", "UPDATE")
+
 _LEDGER = ("household_id", "grid_id", "method", "distance_m", "at", "reason")
 _COVERED = "ST_Covers(drawn.geometry, household.geometry)"
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Seconds of one way at one size; memory of the client and of its server process, MiB."""
+    """What one way took at one size; memory of the client and of its server process, MiB."""
 
     seconds: float
+    cpu: float = 0.0
     changed: int | None = None
     client: float | None = None
     server: float | None = None
@@ -125,7 +128,7 @@ def create_table_as(database: Database, households: int, limit: int) -> float:
         "CREATE INDEX ON joined (method) WHERE method <> 'covers'",
     )
     _timed(database, "DROP TABLE joined")
-    return seconds * max(households / limit, 1.0)
+    return seconds
 
 
 def update(database: Database, households: int, limit: int) -> float:
@@ -140,7 +143,7 @@ def update(database: Database, households: int, limit: int) -> float:
     with database.engine.begin() as connection:
         connection.execute(text("ALTER TABLE household ENABLE TRIGGER USER"))
         connection.execute(text("ALTER TABLE household DROP COLUMN grid"))
-    return seconds * max(households / limit, 1.0)
+    return seconds
 
 
 def _timed(database: Database, *statements: str) -> float:
@@ -161,11 +164,12 @@ def _assign(home: Path, full: bool) -> Cost:
     with Database(Settings(database_url=None, home=home)) as database:
         # fetch what numba has compiled
         Coverage(cells(2)).locate(*np.full((2, 20_000), 121.0))
-        began = perf_counter()
+        began, worked = perf_counter(), process_time()
         with database.session() as session:
             backend = session.execute(text("SELECT pg_backend_pid()")).scalar_one()
             report = assign(session, full=full)
-        return Cost(perf_counter() - began, report.changed, peak_mib(), own_mib("RssAnon", backend))
+        seconds, cpu = perf_counter() - began, process_time() - worked
+        return Cost(seconds, cpu, report.changed, peak_mib(), own_mib("RssAnon", backend))
 
 
 def redraw(database: Database, across: int, share: float) -> None:
@@ -224,9 +228,15 @@ def measure(households: int, limit: int, console: Console) -> dict[str, Cost]:
                 _settle(database)
                 if name:
                     console.print(f"  {name}")
+                worked, served = process_time(), server_seconds(home / "pg")
                 found = run()
+                spent = process_time() - worked + server_seconds(home / "pg") - served
                 if name:
-                    costs[name] = found if isinstance(found, Cost) else Cost(found)
+                    cost = found if isinstance(found, Cost) else Cost(found)
+                    part = max(households / limit, 1.0) if name in JOINS else 1.0
+                    costs[name] = replace(
+                        cost, seconds=part * cost.seconds, cpu=part * (cost.cpu + spent)
+                    )
     return costs
 
 
@@ -236,22 +246,23 @@ def _settle(database: Database) -> None:
 
 
 def print_ledger(households: int, limit: int, costs: dict[str, Cost]) -> None:
-    base, own = costs["COPY out and in, index"], costs["first time"]
+    base, own = costs[FLOOR], costs["first time"]
     reckoned = f" (from {limit:,})" if households > limit else ""
     rows = []
     for name, cost in costs.items():
-        peer = name in ("COPY out and in, index", "CREATE TABLE AS, index", "UPDATE")
+        peer = name in (FLOOR, *JOINS)
         title = name if peer else f"assign: {name}"
-        if name in ("CREATE TABLE AS, index", "UPDATE"):
+        if name in JOINS:
             title += reckoned
         rows.append(
             (title, cost.seconds,
-             cost.seconds / base.seconds, cost.seconds / own.seconds, cost.changed,
+             cost.seconds / base.seconds, cost.seconds / own.seconds, cost.cpu,
+             cost.cpu / own.cpu, cost.changed,
              cost.client, cost.server)
         )  # fmt: skip
     show(
         f"the ledger of {households:,} households",
-        ("way", "s", "/ floor", "/ first", "changed", "client MiB", "server MiB"),
+        ("way", "s", "/ floor", "/ first", "cpu s", "/ first", "changed", "MiB", "server"),
         rows,
     )  # fmt: skip
 
