@@ -276,7 +276,7 @@ def picture(found: dict[int, dict[str, Cost]]) -> str:
         "first time": "assign, first time",
         "COPY out and in, index": "COPY out and in, indexes",
         "1 % of grids redrawn": "assign, 1 % of the grids redrawn",
-        "0.3 % changed": "assign, 0.3 % of the households changed",
+        "0.3 % changed": "assign, 0.3 % changed",
     }
     lines = [
         Line(label, [(size, costs[name].seconds) for size, costs in sorted(found.items())])
