@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
 
 import geopandas as gpd
 import numpy as np
@@ -14,18 +16,24 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment, linprog
 from shapely import Point, Polygon, box
 
-from geodata.errors import InputError
-from geodata.staff import staff
+from geodata.errors import InputError, PlanError
+from geodata.staff import arcs as staff_arcs
+from geodata.staff import flow, staff
 from geodata.staff.flow import solve
-from geodata.staff.problem import StaffingProblem, role_groups, state_problem
+from geodata.staff.inputs import read_request
+from geodata.staff.network import build_network, deal
+from geodata.staff.problem import StaffingProblem, role_groups
 
 ROLES = ("police", "doctor", "volunteer")
+TEAM = {"police": 1, "doctor": 1, "volunteer": 2}
 
 
-def town(seed: int, grids: int, members: int, crs: str = "EPSG:32650"):
-    """Square grids in metres and members around them."""
+def town(seed: int, grids: int, members: int, crs: str = "EPSG:32650", step: float = 0.0):
+    """Square grids in metres and members around them; ``step`` puts them on a lattice of ties."""
     rng = np.random.default_rng(seed)
-    corners = rng.uniform(0, 3000, (grids, 2))
+    corners, homes = rng.uniform(0, 3000, (grids, 2)), rng.uniform(0, 3200, (members, 2))
+    if step:
+        corners, homes = (np.round(xy / step) * step for xy in (corners, homes))
     shapes = [box(x, y, x + 200, y + 200) for x, y in corners]
     frame = gpd.GeoDataFrame(
         {"grid_code": [f"G{k:03}" for k in range(grids)]}, geometry=shapes, crs=crs
@@ -37,34 +45,73 @@ def town(seed: int, grids: int, members: int, crs: str = "EPSG:32650"):
             "roles": roles,
             "max_posts": rng.integers(0, 4, members),
         },
-        geometry=gpd.points_from_xy(*rng.uniform(0, 3200, (2, members))),
+        geometry=gpd.points_from_xy(*homes.T),
         crs=crs,
     )
     return frame, people
 
 
-def by_linear_programming(problem: StaffingProblem) -> tuple[int, int]:
-    """Most posts that can be filled, and the least total distance for that."""
-    grids, roles = len(problem.grid_codes), len(problem.roles)
+def posts_at_random(seed: int, frame, people, fixed: float):
+    """Posts that every member could hold by role and number, more than the grids need."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for row in people.itertuples():
+        for _ in range(row.max_posts):
+            rows.append((row.member_id, rng.choice(frame.grid_code), rng.choice(row.roles)))
+    held = pd.DataFrame(rows, columns=["member_id", "grid_code", "role"]).drop_duplicates()
+    held["fixed"] = rng.random(len(held)) < fixed
+    # no more fixed posts than needed
+    number = held[held.fixed].groupby(["grid_code", "role"]).cumcount()
+    held.loc[number.index[number >= 1], "fixed"] = False
+    return held.reset_index(drop=True)
+
+
+def by_linear_programming(problem: StaffingProblem) -> tuple[int, int, int]:
+    """Most posts that can be filled; the least total distance for that; the changes it takes.
+
+    With posts held, the least of the distance and the stability for each change, then the fewest
+    changes.
+    """
+    grids = len(problem.grid_xy)
     steps = problem.member_xy[:, None] - problem.grid_xy[None]
     near = np.hypot(steps[..., 0], steps[..., 1]) <= problem.max_distance
-    pairs = [(m, r, g) for m, r in np.argwhere(problem.eligible) for g in np.flatnonzero(near[m])]
+    barred = {tuple(pair) for pair in problem.barred.tolist()}
+    held = {tuple(pair) for pair in problem.held.tolist()}
+    pairs = [
+        (m, r * grids + g)
+        for m, r in np.argwhere(problem.eligible)
+        for g in np.flatnonzero(near[m])
+        if (m, r * grids + g) not in barred
+    ]
     if not pairs:
-        return 0, 0
-    member, role, grid = np.array(pairs).T
-    step = problem.member_xy[member] - problem.grid_xy[grid]
-    cost = np.rint(np.hypot(step[:, 0], step[:, 1]))
-    by_member = (member[None, :] == np.arange(len(problem.member_ids))[:, None]).astype(float)
-    slot = role * grids + grid
-    by_slot = (slot[None, :] == np.arange(grids * roles)[:, None]).astype(float)
-    limits = np.concatenate([problem.capacity, np.repeat(problem.demand, grids)])
-    at_most = np.vstack([by_member, by_slot])
+        return 0, 0, 0
+    member, slot = np.array(pairs).T
+    step = problem.member_xy[member] - problem.grid_xy[slot % grids]
+    metres = np.rint(np.hypot(step[:, 0], step[:, 1]))
+    change = np.array([pair not in held for pair in pairs], dtype=float)
+    cost = metres
+    if held:
+        cost = metres + (problem.stability + 1 / (1 + problem.demand.sum())) * change
+    at_most = np.vstack(
+        [
+            member[None, :] == np.arange(len(problem.member_xy))[:, None],
+            slot[None, :] == np.arange(problem.demand.size)[:, None],
+        ]
+    ).astype(float)
+    limits = np.concatenate([problem.capacity, problem.demand.ravel()])
     most = linprog(-np.ones(len(cost)), A_ub=at_most, b_ub=limits, bounds=(0, 1))
     filled = round(-most.fun)
     least = linprog(
         cost, A_ub=at_most, b_ub=limits, A_eq=np.ones((1, len(cost))), b_eq=[filled], bounds=(0, 1)
     )
-    return filled, round(least.fun)
+    return filled, round(metres @ least.x), round(change @ least.x)
+
+
+def changes(problem: StaffingProblem, solution) -> int:
+    """Posts that nobody held before who holds them now."""
+    held = {tuple(pair) for pair in problem.held.tolist()}
+    slot = solution.role * len(problem.grid_xy) + solution.grid
+    return sum(pair not in held for pair in zip(solution.member, slot, strict=True))
 
 
 def assert_rules(result, grids, members, team, max_posts=2):
@@ -87,48 +134,112 @@ def assert_rules(result, grids, members, team, max_posts=2):
     assert (posts.groupby("member_id").second.sum() == held.sort_index() - 1).all()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     grids=st.integers(1, 6),
     members=st.integers(0, 14),
     limit=st.sampled_from([None, 900.0]),
-    all_arcs=st.sampled_from([0, 10**6]),
+    step=st.sampled_from([0.0, 500.0, 1500.0]),
 )
-def test_most_posts_then_least_distance(seed, grids, members, limit, all_arcs):
-    frame, people = town(seed, grids, members)
-    team = {"police": 1, "doctor": 1, "volunteer": 2}
-    problem, _, _ = state_problem(frame, people, team, 2, limit)
-    filled, least = by_linear_programming(problem)
-    solution = solve(problem, all_arcs)
-    assert len(solution.member) == filled
-    assert solution.distance.sum() == least == solution.lower_bound
-
-    result = staff(frame, people, team, max_distance_m=limit)
+def test_most_posts_then_least_distance(seed, grids, members, limit, step):
+    frame, people = town(seed, grids, members, step=step)
+    problem = read_request(frame, people, TEAM, max_distance_m=limit).problem
+    filled, least, _ = by_linear_programming(problem)
+    result = staff(frame, people, TEAM, max_distance_m=limit)
     assert (len(result.posts), result.total_distance_m) == (filled, least)
     assert result.lower_bound_m == result.total_distance_m
-    assert_rules(result, frame, people, team)
+    assert_rules(result, frame, people, TEAM)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    grids=st.integers(1, 5),
+    members=st.integers(1, 12),
+    stability=st.sampled_from([0, 1, 150, 10**9]),
+    limit=st.sampled_from([None, 1200.0]),
+    step=st.sampled_from([0.0, 500.0, 1500.0]),
+    fixed=st.sampled_from([0.0, 0.3]),
+)
+def test_around_the_posts_held_so_far(seed, grids, members, stability, limit, step, fixed):
+    frame, people = town(seed, grids, members, step=step)
+    held = posts_at_random(seed, frame, people, fixed)
+    request = read_request(
+        frame, people, TEAM, max_posts=3, max_distance_m=limit, current=held, stability_m=stability
+    )
+    filled, least, moves = by_linear_programming(request.problem)
+    solution = solve(request.problem)
+    assert len(solution.member) == filled
+    assert solution.distance.sum() == solution.lower_bound
+    if len(request.problem.held):
+        price = min(stability, 10**4)
+        cost = solution.distance.sum() + price * changes(request.problem, solution)
+        assert cost == least + price * moves
+        assert changes(request.problem, solution) == moves or not stability
+    else:
+        assert solution.distance.sum() == least
+
+    result = staff(frame, people, TEAM, max_posts=3, max_distance_m=limit, current=held,
+                   stability_m=stability)  # fmt: skip
+    assert_rules(result, frame, people, TEAM, max_posts=3)
+    keys = ["member_id", "grid_code", "role"]
+    kept = held[held.fixed].merge(result.posts, on=keys)
+    assert len(kept) == held.fixed.sum()
+    assert kept.kept.all()
+    assert result.total_distance_m == result.lower_bound_m == result.posts.distance_m.sum()
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), stations=st.integers(1, 4))
+def test_interchangeable_members_are_one_pool(seed, stations):
+    rng = np.random.default_rng(seed)
+    frame, people = town(seed, 6, 30)
+    at = rng.uniform(0, 3200, (stations, 2))[rng.integers(0, stations, 30)]
+    people = people.set_geometry(gpd.points_from_xy(*at.T), crs=people.crs)
+    held = posts_at_random(seed, frame, people, 0.1)
+    for current in (None, held):
+        problem = read_request(frame, people, TEAM, max_posts=3, current=current).problem
+        network, _ = build_network(problem)
+        assert network.people.sum() == len(people)
+        if current is None and stations == 1:
+            assert len(network.people) < len(people)  # six sets of roles, limits 0 to 3
+        filled, least, _ = by_linear_programming(problem)
+        result = staff(frame, people, TEAM, max_posts=3, current=current)
+        fixed = 0 if current is None else int(current.fixed.sum())
+        assert len(result.posts) == filled + fixed
+        assert result.total_distance_m == result.lower_bound_m
+        assert solve(problem).distance.sum() == least
+        assert_rules(result, frame, people, TEAM, max_posts=3)
 
 
 @pytest.mark.parametrize(("members", "limit"), [(100, None), (400, None), (250, 2000.0)])
-def test_pricing_reaches_the_optimum_over_all_arcs(members, limit):
+@pytest.mark.parametrize("nearest", [1, 3])
+def test_pricing_reaches_the_optimum_over_all_arcs(members, limit, nearest, monkeypatch):
     # everyone lives in one corner, so that the nearest arcs of all grids fight for few people
     frame, people = town(5, 120, members)
     people.geometry = people.geometry.affine_transform([0.05, 0, 0, 0.05, 0, 0])
-    problem, _, _ = state_problem(frame, people, {"police": 1, "doctor": 1}, 2, limit)
-    whole, priced = solve(problem, 10**9), solve(problem, 0)
-    assert priced.rounds > 1
-    assert priced.arcs < whole.arcs
-    assert len(priced.member) == len(whole.member)
-    assert priced.distance.sum() == whole.distance.sum()
-    assert priced.lower_bound == priced.distance.sum()
+    request = read_request(frame, people, {"police": 1, "doctor": 1}, max_distance_m=limit)
+    problem, _ = request.problem.part(np.array([0, 1]))
+    monkeypatch.setattr(staff_arcs, "_NEAREST", 10**6)
+    whole = solve(problem)
+    assert whole.rounds == 1
+    monkeypatch.setattr(staff_arcs, "_NEAREST", nearest)
+    for many_grids in (10, 10**6):  # with coarser networks, and without
+        monkeypatch.setattr(flow, "_MANY_GRIDS", many_grids)
+        priced = solve(problem)
+        assert priced.rounds > 1
+        assert priced.arcs < whole.arcs
+        assert len(priced.member) == len(whole.member)
+        assert priced.distance.sum() == whole.distance.sum()
+        assert priced.lower_bound == priced.distance.sum()
 
 
 def test_equals_the_assignment_problem():
     frame, people = town(3, 30, 40)
     people["roles"], people["max_posts"] = "police", 1
     result = staff(frame, people, {"police": 1})
-    problem, _, _ = state_problem(frame, people, {"police": 1}, 2, None)
+    problem = read_request(frame, people, {"police": 1}).problem
     cost = np.rint(np.hypot(*(problem.member_xy[:, None] - problem.grid_xy[None]).T))
     rows, columns = linear_sum_assignment(cost)
     assert result.total_distance_m == cost[rows, columns].sum() == result.lower_bound_m
@@ -232,7 +343,7 @@ def test_the_place_of_a_grid_lies_in_it():
     # the centroid of this U is outside it
     shape = Polygon([(0, 0), (90, 0), (90, 90), (80, 90), (80, 10), (10, 10), (10, 90), (0, 90)])
     grids = gpd.GeoDataFrame({"grid_code": ["A"]}, geometry=[shape], crs="EPSG:32650")
-    problem, _, _ = state_problem(grids, people(p=("police", 0)), {"police": 1}, 2, None)
+    problem = read_request(grids, people(p=("police", 0)), {"police": 1}).problem
     place = shapely.points(problem.grid_xy[0] + shape.envelope.centroid.coords[0])
     assert shape.covers(place)
 
