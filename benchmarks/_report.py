@@ -15,7 +15,7 @@ from time import perf_counter
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["command", "median_seconds", "peak_mib", "show"]
+__all__ = ["command", "median_seconds", "own_mib", "peak_mib", "show"]
 
 
 def command() -> str:
@@ -40,6 +40,16 @@ def median_seconds(
 def peak_mib() -> float:
     """Largest resident memory of this process so far, MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+
+
+def own_mib(process: int) -> float | None:
+    """Memory that a server process has for itself alone, MiB; None where the system is silent."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text("ascii").splitlines()
+    except OSError:
+        return None
+    sizes = dict(line.split(":", 1) for line in lines)
+    return int(sizes["RssAnon"].split()[0]) / 1024
 
 
 def show(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:

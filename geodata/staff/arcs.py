@@ -16,7 +16,7 @@ from geodata.staff.problem import Ints
 __all__ = ["Arcs", "add_arcs", "nearest_arcs"]
 
 #: Nearest pools of a slot, beyond the posts that it needs.
-_NEAREST = 6
+_NEAREST = 5
 
 Small = NDArray[np.int32]
 

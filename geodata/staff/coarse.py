@@ -59,9 +59,7 @@ def coarsen(network: Network) -> tuple[Network, Ints, Ints]:
     return coarse, grid_block, pool_block
 
 
-def joined(
-    network: Network, coarse: Arcs, grid_block: Ints, pool_block: Ints
-) -> tuple[Ints, Ints]:
+def joined(network: Network, coarse: Arcs, grid_block: Ints, pool_block: Ints) -> tuple[Ints, Ints]:
     """Pools and slots of the network whose blocks the flow of the coarser one joins."""
     used = np.flatnonzero(coarse.flow)
     blocks = int(grid_block[-1]) + 1

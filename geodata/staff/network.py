@@ -1,4 +1,4 @@
-"""The network of a staffing problem: pools of interchangeable members on one side, slots on the other.
+"""The network of a staffing problem: pools of interchangeable members, and slots.
 
 Members at one place with the same roles and the same limit are interchangeable: thirty officers of
 one station are one pool, which has thirty times the capacity of one and may hold a slot as often
@@ -111,7 +111,7 @@ def build_network(problem: StaffingProblem) -> tuple[Network, Pools]:
     PlanError
         The problem is so large that its costs do not fit into 64 bits.
     """
-    roles, grids = problem.demand.shape
+    grids = len(problem.grid_xy)
     grid_order = np.lexsort(_by_place(problem.grid_xy))
     grid_rank = np.empty(grids, dtype=np.int64)
     grid_rank[grid_order] = np.arange(grids)

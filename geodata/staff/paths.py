@@ -26,7 +26,6 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from geodata.staff.arcs import Arcs
 from geodata.staff.problem import Ints
 
 __all__ = ["State", "fill", "first_posts", "link", "release", "settle"]
@@ -54,7 +53,7 @@ class State(NamedTuple):
 
 
 class Links(NamedTuple):
-    """The arcs in use of each pool as a list in both directions (-1 at the ends), and all its arcs."""
+    """The arcs in use of each pool as a list both ways (-1 at the ends), and all its arcs."""
 
     first: Small
     following: Small
@@ -154,7 +153,7 @@ def first_posts(arcs, links, state, vacancy_cost):  # type: ignore[no-untyped-de
 
 @njit(cache=True, nogil=True)
 def release(arcs, links, state):  # type: ignore[no-untyped-def]
-    """Lower the price of each slot to its cheapest arc; posts too dear now are to be filled anew."""
+    """Lower the price of each slot to its cheapest arc; posts too dear are to be filled anew."""
     for s in range(len(state.slot_price)):
         price = state.slot_price[s]
         for a in range(arcs.pointer[s], arcs.pointer[s + 1]):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import replace
 from multiprocessing import get_context
 
 import geopandas as gpd
@@ -18,10 +17,10 @@ from shapely import Point, Polygon, box
 
 from geodata.errors import InputError, PlanError
 from geodata.staff import arcs as staff_arcs
-from geodata.staff import flow, staff
+from geodata.staff import flow, network, staff
 from geodata.staff.flow import solve
 from geodata.staff.inputs import read_request
-from geodata.staff.network import build_network, deal
+from geodata.staff.network import build_network
 from geodata.staff.problem import StaffingProblem, role_groups
 
 ROLES = ("police", "doctor", "volunteer")
@@ -54,10 +53,11 @@ def town(seed: int, grids: int, members: int, crs: str = "EPSG:32650", step: flo
 def posts_at_random(seed: int, frame, people, fixed: float):
     """Posts that every member could hold by role and number, more than the grids need."""
     rng = np.random.default_rng(seed)
-    rows = []
-    for row in people.itertuples():
-        for _ in range(row.max_posts):
-            rows.append((row.member_id, rng.choice(frame.grid_code), rng.choice(row.roles)))
+    rows = [
+        (row.member_id, rng.choice(frame.grid_code), rng.choice(row.roles))
+        for row in people.itertuples()
+        for _ in range(row.max_posts)
+    ]
     held = pd.DataFrame(rows, columns=["member_id", "grid_code", "role"]).drop_duplicates()
     held["fixed"] = rng.random(len(held)) < fixed
     # no more fixed posts than needed
@@ -200,10 +200,10 @@ def test_interchangeable_members_are_one_pool(seed, stations):
     held = posts_at_random(seed, frame, people, 0.1)
     for current in (None, held):
         problem = read_request(frame, people, TEAM, max_posts=3, current=current).problem
-        network, _ = build_network(problem)
-        assert network.people.sum() == len(people)
+        merged, _ = build_network(problem)
+        assert merged.people.sum() == len(people)
         if current is None and stations == 1:
-            assert len(network.people) < len(people)  # six sets of roles, limits 0 to 3
+            assert len(merged.people) < len(people)  # six sets of roles, limits 0 to 3
         filled, least, _ = by_linear_programming(problem)
         result = staff(frame, people, TEAM, max_posts=3, current=current)
         fixed = 0 if current is None else int(current.fixed.sum())
@@ -246,20 +246,49 @@ def test_equals_the_assignment_problem():
 
 
 def test_same_for_any_order_and_with_an_executor():
-    frame, people = town(11, 25, 60)
-    team = {"police": 1, "doctor": 1, "volunteer": 2}
+    frame, people = town(11, 25, 60, step=200)
+    frame["county"] = np.where(np.arange(25) % 2, "east", "west")
     people["roles"] = [roles[:1] for roles in people.roles]
-    expected = staff(frame, people, team)
-    with ThreadPoolExecutor(2) as executor:
-        for other in (
-            staff(
-                frame.sample(frac=1, random_state=1), people.sample(frac=1, random_state=2), team
-            ),
-            staff(frame, people, team, executor=executor),
-        ):
-            pd.testing.assert_frame_equal(other.posts, expected.posts)
-            pd.testing.assert_frame_equal(other.vacancies, expected.vacancies)
-            assert other.lower_bound_m == expected.lower_bound_m == expected.total_distance_m
+    held = posts_at_random(7, frame, people, 0.1)
+    options = {"current": held, "stability_m": 100, "explain": "county", "max_distance_m": 800}
+    for more in ({}, options, options | {"by": "county"}):
+        expected = staff(frame, people, TEAM, **more)
+        shuffled = more and more | {"current": held.sample(frac=1, random_state=3)}
+        other_order = (
+            frame.sample(frac=1, random_state=1),
+            people.sample(frac=1, random_state=2),
+            TEAM,
+        )
+        assert_same(staff(*other_order, **shuffled), expected)
+        with ThreadPoolExecutor(2) as threads:
+            assert_same(staff(frame, people, TEAM, executor=threads, **more), expected)
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as processes:
+        assert_same(staff(frame, people, TEAM, executor=processes, **more), expected)
+
+
+def assert_same(one, other):
+    pd.testing.assert_frame_equal(one.posts, other.posts)
+    pd.testing.assert_frame_equal(one.vacancies, other.vacancies)
+    assert one.lower_bound_m == one.total_distance_m == other.lower_bound_m
+    assert (one.moved, one.loss) == (other.moved, other.loss)
+    if one.shortages is not None:
+        pd.testing.assert_frame_equal(one.shortages.table, other.shortages.table)
+        pd.testing.assert_frame_equal(one.shortages.relief, other.shortages.relief)
+
+
+def test_a_larger_problem_equals_linear_programming():
+    frame, people = town(4, 40, 90)
+    station = people.geometry.iloc[:6].to_numpy()
+    at = np.random.default_rng(0).integers(0, 6, 60)
+    people.loc[people.index[:60], "geometry"] = station[at]
+    held = posts_at_random(1, frame, people, 0.05)
+    for current, stability in ((None, 0), (held, 0), (held, 120)):
+        problem = read_request(frame, people, TEAM, current=current, stability_m=stability).problem
+        filled, least, moves = by_linear_programming(problem)
+        solution = solve(problem)
+        assert len(solution.member) == filled
+        assert solution.distance.sum() == solution.lower_bound == least
+        assert current is None or changes(problem, solution) == moves
 
 
 def test_roles_that_share_no_member_are_apart():
@@ -348,6 +377,155 @@ def test_the_place_of_a_grid_lies_in_it():
     assert shape.covers(place)
 
 
+def post(member: str, grid: str, role: str = "police", fixed: bool = False) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"member_id": [member], "grid_code": [grid], "role": [role], "fixed": [fixed]}
+    )
+
+
+@pytest.mark.parametrize(("stability", "holder"), [(0, "q"), (49, "q"), (50, "p"), (1e12, "p")])
+def test_a_post_changes_hands_only_for_a_gain_above_the_threshold(stability, holder):
+    result = staff(line(0), people(p=("police", 90), q=("police", 40)), {"police": 1},
+                   current=post("p", "A"), stability_m=stability)  # fmt: skip
+    assert result.posts.member_id.tolist() == [holder]
+    assert result.posts.kept.tolist() == [holder == "p"]
+    assert result.moved == (holder != "p")
+    assert result.total_distance_m == result.lower_bound_m
+
+
+def test_at_equal_distance_nothing_changes():
+    both = people(a=("police", 40), z=("police", -40))
+    for who in "az":
+        result = staff(line(0), both, {"police": 1}, current=post(who, "A"))
+        assert result.posts.member_id.tolist() == [who]
+
+
+def test_a_post_is_filled_however_stable_the_others_are():
+    # only p can be a doctor, so p gives up the police post
+    both = people(p=("police;doctor", 0), q=("police", 5000))
+    result = staff(line(0), both, {"police": 1, "doctor": 1}, max_posts=1, stability_m=1e12,
+                   current=post("p", "A"))  # fmt: skip
+    assert result.posts.set_index("role").member_id.to_dict() == {"police": "q", "doctor": "p"}
+    assert result.moved == 1
+
+
+def test_a_fixed_post_stays_whatever_it_costs():
+    result = staff(line(0, 3000), people(p=("police", 2000), q=("police", 10)), {"police": 1},
+                   current=post("p", "A", fixed=True), max_distance_m=1000)  # fmt: skip
+    assert result.posts[["member_id", "grid_code"]].values.tolist() == [["p", "A"], ["p", "B"]]
+    assert result.posts.kept.tolist() == [True, False]
+    assert result.posts.second.tolist() == [True, False]
+    assert result.total_distance_m == result.lower_bound_m == 3000
+
+
+def test_a_fixed_post_of_someone_without_a_place_and_of_a_role_outside_the_team():
+    both = people(p=("police;clown", None), q=("police", 10))
+    current = pd.concat([post("p", "A", fixed=True), post("p", "A", "clown", fixed=True)])
+    result = staff(line(0), both, {"police": 1}, current=current)
+    assert result.posts.role.tolist() == ["police", "clown"]
+    assert result.posts.distance_m.isna().all()
+    assert result.total_distance_m == result.lower_bound_m == 0
+    assert result.vacancies.empty
+
+
+def test_more_fixed_posts_than_needed_stay():
+    current = pd.concat([post("p", "A", fixed=True), post("q", "A", fixed=True)])
+    both = people(p=("police", 0), q=("police", 10))
+    result = staff(line(0, 20), both, {"police": 1}, current=current)
+    assert result.posts.grid_code.tolist() == ["A", "A", "B"]
+    assert result.vacancies.empty
+
+
+def test_posts_that_are_no_longer_allowed_are_not_kept():
+    held = pd.concat(
+        [post("p", "A", "doctor"), post("p", "B"), post("gone", "A"), post("p", "gone")]
+    )
+    result = staff(line(0, 5000), people(p=("police", 10)), {"police": 1, "doctor": 1},
+                   current=held, max_distance_m=500)  # fmt: skip
+    assert result.posts[["grid_code", "role"]].values.tolist() == [["A", "police"]]
+    assert result.moved == 0
+
+
+def counties(*names: str, places: tuple[float, ...]) -> gpd.GeoDataFrame:
+    return line(*places).assign(county=list(names))
+
+
+def test_part_by_part_nobody_crosses_and_the_loss_is_stated():
+    grids = counties("east", "east", "west", "west", places=(0, 100, 2000, 2100))
+    # two in the east, whose four posts are enough for all; one of the east lives near the border
+    members = people(p=("police", 0), q=("police", 1040))
+    alone = staff(grids, members, {"police": 1})
+    assert alone.vacancies.empty
+    assert alone.loss is None
+    parted = staff(grids, members, {"police": 1}, by="county")
+    assert parted.vacancies.grid_code.tolist() == ["C", "D"]
+    assert "east" not in parted.vacancies.reason.iloc[0]
+    assert parted.vacancies.reason.iloc[0] == "police: 2 posts, no eligible member"
+    assert (parted.loss.posts, parted.total_distance_m) == (2, parted.lower_bound_m)
+    assert parted.loss.distance_m == parted.total_distance_m - alone.total_distance_m
+    assert staff(grids, members, {"police": 1}, by="county", measure_loss=False).loss is None
+
+
+def test_a_member_belongs_where_the_posts_held_so_far_are():
+    grids = counties("east", "west", places=(0, 2000))
+    members = people(p=("police", 10))
+    held = post("p", "B")
+    parted = staff(grids, members, {"police": 1}, by="county", current=held)
+    assert parted.posts.grid_code.tolist() == ["B"]
+    assert parted.loss.posts == 1
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), grids=st.integers(1, 12), members=st.integers(0, 20))
+def test_parts_are_optimal_by_themselves(seed, grids, members):
+    frame, people = town(seed, grids, members)
+    frame["county"] = np.random.default_rng(seed).choice(["a", "b", "c"], grids)
+    result = staff(frame, people, TEAM, by="county", max_posts=3)
+    whole = staff(frame, people, TEAM, max_posts=3)
+    assert result.total_distance_m == result.lower_bound_m
+    assert result.loss.posts == len(whole.posts) - len(result.posts) >= 0
+    assert result.loss.distance_m == result.total_distance_m - whole.total_distance_m
+    assert result.loss.posts or result.loss.distance_m >= 0
+    county = frame.set_index("grid_code").county
+    assert (result.posts.groupby("member_id").grid_code.agg(
+        lambda codes: county[codes].nunique()) == 1).all()  # fmt: skip
+    assert_rules(result, frame, people, TEAM, max_posts=3)
+
+
+def test_shortages_are_explained_by_division():
+    grids = counties("east", "east", "west", places=(0, 100, 2000))
+    members = people(p=("police", 0), q=("police;doctor", 2900), r=("doctor", 9000))
+    result = staff(grids, members, {"police": 1, "doctor": 1}, max_posts=1, max_distance_m=500,
+                   explain="county")  # fmt: skip
+    table = result.shortages.table.set_index(["role", "division"])
+    assert table.columns.tolist() == [
+        "needed", "eligible", "in_reach", "filled", "missing", "relieved"
+    ]  # fmt: skip
+    assert table.loc[("police", "east")].tolist() == [2, 1, 1, 1, 1, 0]
+    assert table.loc[("police", "west")].tolist() == [1, 1, 0, 0, 1, 1]
+    assert table.loc[("doctor", "east")].tolist() == [2, 0, 0, 0, 2, 0]
+    assert table.loc[("doctor", "west")].tolist() == [1, 2, 0, 0, 1, 1]
+    relief = result.shortages.relief
+    assert relief.columns.tolist() == ["role", "division", "grid_code", "member_id", "distance_m"]
+    assert sorted(relief[["grid_code", "role", "member_id"]].values.tolist()) == [
+        ["C", "doctor", "r"], ["C", "police", "q"]
+    ]  # fmt: skip
+    assert relief.distance_m.tolist() == [900, 7000]
+
+
+def test_without_a_limit_nobody_would_come_from_farther_away():
+    grids = counties("east", "west", places=(0, 2000))
+    result = staff(grids, people(p=("police", 0)), {"police": 2}, explain="county")
+    assert result.shortages.relief.empty
+    assert result.shortages.table[["in_reach", "missing"]].values.tolist() == [[1, 1], [1, 1]]
+
+
+def test_a_problem_beyond_64_bits_is_refused(monkeypatch):
+    monkeypatch.setattr(network, "_DEAREST", 10**4)
+    with pytest.raises(PlanError, match="set a largest distance, or staff part by part"):
+        staff(*town(1, 30, 60), TEAM)
+
+
 def test_members_in_another_crs():
     grids = line(0).to_crs("EPSG:4326")
     members = people(p=("police", 1000))
@@ -372,6 +550,14 @@ def test_nothing_to_staff():
         ({"team": {"police": 1.5}}, "field 'team.police'.*whole number"),
         ({"max_posts": 0}, "at least 1"),
         ({"max_distance_m": -5}, "0 m or more"),
+        ({"max_distance_m": float("nan")}, "0 m or more"),
+        ({"stability_m": -1}, "field 'stability_m'.*0 m or more"),
+        ({"by": "county"}, "no column 'county'"),
+        ({"by": "none", "grids": line(0).assign(none=None)}, "row 1, field 'none'.*nowhere"),
+        ({"explain": "county"}, "no column 'county'"),
+        ({"current": post("x", "A", fixed=True)}, "row 1, field 'member_id'.*'x' holds a fixed"),
+        ({"current": post("p", "Z", fixed=True)}, "row 1, field 'grid_code'.*'Z' holds a fixed"),
+        ({"current": post("p", "A").drop(columns="role")}, "no column 'role'"),
         ({"grids": line(0, 50, codes="AA")}, "row 2.*'A' occurs more than once"),
         ({"members": people(p=("police", 0)).drop(columns="roles")}, "no column 'roles'"),
         ({"members": people(p=(7, 0))}, "row 1, field 'roles'.*list of roles"),
