@@ -7,15 +7,20 @@ at service centres, and some counties have fewer people than others.
 
 from __future__ import annotations
 
+from typing import Any
+
 import geopandas as gpd
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
+from sqlalchemy import text
 
 from geodata.sample.people import PER_GRID, SECOND_ROLE, TEAM
+from service.db.engine import Database
+from service.db.frames import copy_frame
 
-__all__ = ["TEAM", "made_up"]
+__all__ = ["TEAM", "fill", "made_up"]
 
 Floats = NDArray[np.float64]
 
@@ -94,3 +99,45 @@ def made_up(count: int, seed: int = 0) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFra
 
 def _degrees(xy: Floats) -> Floats:
     return np.array([111.0, 24.0]) + xy / _DEGREE
+
+
+def fill(database: Database, grids: gpd.GeoDataFrame, members: gpd.GeoDataFrame) -> None:
+    """Put grids and members into an empty database: eight grids a community, all in force."""
+    place = grids.groupby("county").cumcount().to_numpy()
+    community = grids["county"] + np.char.zfill((place // 8).astype(str), 4)
+    drawn = grids.assign(community_code=community, number=place % 8 + 1)
+    drawn["grid_code"] = community + np.char.zfill(drawn["number"].to_numpy().astype(str), 3)
+    frames = [
+        drawn.dissolve(column).geometry.reset_index().assign(level=level)
+        for column, level in (("county", "county"), ("community_code", "community"))
+    ]
+    counties, communities = (
+        frame.rename(columns={frame.columns[0]: "code"}).set_geometry(
+            [shapely.multipolygons(shapely.get_parts(shape)) for shape in frame.geometry]
+        )
+        for frame in frames
+    )
+    communities = communities.assign(parent=communities["code"].str[:3], parent_rank=3)
+    with database.session() as session:
+        session.execute(text("INSERT INTO dataset (id, name) VALUES (1, 'made up')"))
+        for frame in (counties, communities):
+            copy_frame(session, frame.assign(dataset_id=1, name=frame["code"]), "division")
+        columns = ["code", "community_code", "number", "geometry"]
+        rows = drawn.rename(columns={"grid_code": "code"})[columns]
+        copy_frame(session, rows, "grid")
+        people = members.assign(dataset_id=1, roles=members["roles"].str.split(";"))
+        people = people.rename(columns={"member_id": "reference"})
+        copy_frame(session, people, "member")
+        need: list[dict[str, Any]] = [{"role": role, "posts": n} for role, n in TEAM.items()]
+        session.execute(text("INSERT INTO team_requirement VALUES (1, :role, :posts)"), need)
+        for statement in (
+            "INSERT INTO grid_plan (id, name) VALUES (1, 'drawn')",
+            "INSERT INTO plan_grid SELECT 1, id FROM grid",
+            "INSERT INTO community_plan SELECT DISTINCT 1, community_code, "
+            "daterange(CURRENT_DATE, NULL) FROM grid",
+            "UPDATE grid_plan SET state = 'validated'",
+            "UPDATE grid_plan SET state = 'active', effective_from = CURRENT_DATE",
+        ):
+            session.execute(text(statement))
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("ANALYZE"))

@@ -16,7 +16,7 @@ from geodata.staff.problem import Ints
 __all__ = ["Arcs", "add_arcs", "nearest_arcs"]
 
 #: Nearest pools of a slot, beyond the posts that it needs.
-_NEAREST = 5
+_NEAREST = 6
 
 Small = NDArray[np.int32]
 
@@ -91,15 +91,13 @@ def nearest_arcs(network: Network, threads: Executor) -> tuple[Arcs, Ints]:
 
 def add_arcs(network: Network, arcs: Arcs, pool: Ints, slot: Ints) -> Arcs:
     """The arcs with others, which are neither kept nor barred; what is there already stays."""
-    slot, pool = np.divmod(
-        np.unique(slot.astype(np.int64) * len(network.people) + pool), len(network.people)
-    )
-    new = ~_among(pool, slot, arcs.pointer, arcs.pool)
-    new &= network.distances(pool, slot) <= network.max_distance
-    pool, slot = pool[new], slot[new]
     cost, limit = _priced(network, pool, slot)
-    order = np.lexsort((cost, slot))
-    return _merged(arcs, pool[order], slot[order], cost[order], limit[order])
+    order = np.lexsort((pool, cost, slot))
+    pool, slot, cost, limit = pool[order], slot[order], cost[order], limit[order]
+    new = ~_among(pool, slot, arcs.pointer, arcs.pool)
+    new[1:] &= (np.diff(pool) != 0) | (np.diff(slot) != 0)
+    new &= network.distances(pool, slot) <= network.max_distance
+    return _merged(arcs, pool[new], slot[new], cost[new], limit[new])
 
 
 def _nearest(network: Network, role: int) -> tuple[Ints, Ints, Ints]:

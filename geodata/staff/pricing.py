@@ -23,7 +23,7 @@ from geodata.staff.problem import Floats, Ints
 __all__ = ["Missing", "Pricing"]
 
 # Arcs found a slot at once; pools of one box at the bottom of a tree.
-_MOST = 6
+_MOST = 4
 _BOX = 16
 
 # Metres that nothing on Earth is apart; an empty box is farther away.
