@@ -23,6 +23,10 @@ from service.teams.schemas import (
     NearMember,
     NearParameters,
     NewPost,
+    Relief,
+    ReliefParameters,
+    Shortage,
+    ShortageParameters,
     VacantPost,
 )
 from service.web.parameters import NO_PARAMETERS
@@ -99,6 +103,30 @@ def list_nearest(
         session, lon=near.lon, lat=near.lat, role=near.role, limit=near.limit
     )
     return [NearMember.model_validate(each) for each in found]
+
+
+@router.get("/shortages", summary="Roles that are short, by division")
+def list_shortages(
+    wanted: Annotated[ShortageParameters, Query()], session: DatabaseSession
+) -> list[Shortage]:
+    """Tell what the last `gridward staff --explain` found: posts, people, and what would help."""
+    found = queries.list_shortages(
+        session,
+        dataset=wanted.dataset,
+        role=wanted.role,
+        division=wanted.division,
+        limit=wanted.limit,
+    )
+    return [Shortage.model_validate(each) for each in found]
+
+
+@router.get("/relief", summary="Who would come from farther away")
+def list_relief(
+    wanted: Annotated[ReliefParameters, Query()], session: DatabaseSession
+) -> list[Relief]:
+    """Tell who would take vacant posts if the largest distance were relaxed, nearest first."""
+    found = queries.list_relief(session, role=wanted.role, grid=wanted.grid, limit=wanted.limit)
+    return [Relief.model_validate(each) for each in found]
 
 
 @router.post(

@@ -21,6 +21,10 @@ __all__ = [
     "NearParameters",
     "NearestGrid",
     "NewPost",
+    "Relief",
+    "ReliefParameters",
+    "Shortage",
+    "ShortageParameters",
     "VacantPost",
 ]
 
@@ -150,3 +154,51 @@ class NewPost(BaseModel):
     member: str = Field(min_length=1, description="Reference of the member.")
     role: Role
     fixed: bool = Field(True, description="Kept by the next staffing as it is.")
+
+
+class ShortageParameters(Parameters):
+    """Which shortages to tell."""
+
+    dataset: str | None = Field(None, description="Name of the data set.")
+    role: Role | None = None
+    division: str | None = Field(None, description="Code of the division.")
+    limit: int = Field(1000, ge=1, le=10_000, description="Rows to tell at most.")
+
+
+class Shortage(BaseModel):
+    """A role that is short in a division, as the last explained staffing found it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    dataset: str
+    role: str
+    division: str = Field(description="Code of the division.")
+    name: str = Field(description="Name of the division.")
+    level: str
+    needed: int = Field(description="Posts that its grids need.")
+    eligible: int = Field(description="People with the role who live nearest to its grids.")
+    in_reach: int = Field(description="People with the role near enough to one of its grids.")
+    filled: int = Field(description="Posts that can be filled.")
+    missing: int
+    relieved: int = Field(description="Missing posts that people farther away would fill.")
+    at: datetime
+
+
+class ReliefParameters(Parameters):
+    """Whose help to tell."""
+
+    role: Role | None = None
+    grid: str | None = Field(None, description="Code of the grid.")
+    limit: int = Field(100, ge=1, le=10_000, description="Rows to tell at most.")
+
+
+class Relief(BaseModel):
+    """Who would take a vacant post if it were not too far away."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    role: str
+    grid: str = Field(description="Code of the grid.")
+    member: str = Field(description="Reference of the member.")
+    name: str | None
+    distance_m: int = Field(description="Whole metres to the grid.")
