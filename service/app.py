@@ -13,12 +13,15 @@ from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddle
 from starlette.staticfiles import StaticFiles
 
 from geodata.assets import VENDOR_URL
+from service.catalogue.published import COLLECTIONS
+from service.catalogue.reflected import reflect_tables
 from service.db.engine import Database
 from service.exports.routes import router as exports_router
 from service.flows.plan_routes import router as plans_router
 from service.households.routes import router as households_router
 from service.maps.routes import router as maps_router
-from service.ogc.extents import Extents
+from service.ogc.context import Memory
+from service.ogc.item_routes import router as items_router
 from service.ogc.routes import router as ogc_router
 from service.settings import Settings
 from service.teams.routes import router as teams_router
@@ -32,6 +35,7 @@ __all__ = ["create_app"]
 _STATIC = Path(__file__).parent / "static"
 _ROUTERS = (
     ogc_router,
+    items_router,
     teams_router,
     households_router,
     plans_router,
@@ -59,6 +63,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with Database(settings) as database:
             app.state.database = database
+            with database.session() as session:
+                tables = reflect_tables(session, settings.publish, taken=COLLECTIONS)
+            app.state.catalogue = {**COLLECTIONS, **tables}
             yield
 
     app = FastAPI(
@@ -71,7 +78,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.settings = settings
-    app.state.extents = Extents()
+    app.state.memory = Memory()
+    app.state.catalogue = COLLECTIONS
     for router in _ROUTERS:
         app.include_router(router)
     app.mount(VENDOR_URL, VendorFiles(settings.assets), name="vendor")

@@ -21,10 +21,11 @@ from sqlalchemy import (
     select,
 )
 
-from service.catalogue.collection import Collection, Property
+from geodata.schema import LEVELS, METHODS
+from service.catalogue.collection import ACTIONS, Catalogue, Collection, Property
 from service.divisions.models import Dataset, Division
 from service.errors import NotFound
-from service.grids.models import Grid
+from service.grids.models import KINDS, Grid
 from service.grids.views import CURRENT_GRID
 from service.households.models import Assignment, Household
 from service.places.models import Facility
@@ -33,24 +34,28 @@ from service.teams.views import COVERAGE, VACANCY
 
 __all__ = ["COLLECTIONS", "find_collection"]
 
-_DATASET: Final = Property("dataset", "Data set that it came with")
+_DATASET: Final = Property(
+    "dataset", "Data set that it came with; the only one, where there is one", writable=True
+)
+_OWN_DATASET: Final = Property("dataset", "Data set that it came with")
 _POINT_DIGITS: Final = 7  # about a centimetre
 _LIGHT_GRIDS: Final = select(CURRENT_GRID, CURRENT_GRID.c.code.label("grid_code")).subquery(
     "light_grids"
 )
 
 
-def find_collection(name: str) -> Collection:
-    """The collection of that name.
+def find_collection(name: str, catalogue: Catalogue | None = None) -> Collection:
+    """The collection of that name, in a catalogue or among Gridward's own.
 
     Raises
     ------
     NotFound
         There is none.
     """
-    if name not in COLLECTIONS:
-        raise NotFound(f"There is no collection '{name}'; there are: {', '.join(COLLECTIONS)}.")
-    return COLLECTIONS[name]
+    known = COLLECTIONS if catalogue is None else catalogue
+    if name not in known:
+        raise NotFound(f"There is no collection '{name}'; there are: {', '.join(known)}.")
+    return known[name]
 
 
 def _with_dataset(
@@ -72,14 +77,27 @@ def _divisions() -> Collection:
         source=_with_dataset(select(*columns), Division.dataset_id, "divisions"),
         key=("code",),
         properties=(
-            Property("code", "Division code, data set prefix included"),
-            Property("name", "Name"),
-            Property("level", "province, city, county, street or community"),
-            Property("parent", "Code of the division above"),
+            Property(
+                "code",
+                "Division code, data set prefix included",
+                writable=True,
+                required=True,
+                role="id",
+            ),
+            Property("name", "Name", writable=True, required=True),
+            Property(
+                "level",
+                "province, city, county, street or community",
+                writable=True,
+                required=True,
+                choices=LEVELS,
+            ),
+            Property("parent", "Code of the division above", writable=True),
             _DATASET,
         ),
         geometry_type="MultiPolygon",
         light=Division.__table__,
+        actions=ACTIONS,
     )
 
 
@@ -94,10 +112,14 @@ def _grids() -> Collection:
         ),
         key=("grid_code",),
         properties=(
-            Property("grid_code", "Grid code: community code and number, never reused"),
-            Property("community_code", "Code of the community that it lies in"),
+            Property("grid_code", "Grid code: community code and number, never reused", role="id"),
+            Property(
+                "community_code",
+                "Code of the community that it lies in; of most of it, if left out",
+                writable=True,
+            ),
             Property("community_name", "Name of that community"),
-            Property("kind", "basic, dedicated or micro"),
+            Property("kind", "basic, dedicated or micro", writable=True, choices=KINDS),
             Property("flag", "What is out of the ordinary: oversize, undersize, empty, ..."),
             Property("reason", "Why it is"),
             Property("parts", "Polygons that it consists of", "integer"),
@@ -107,10 +129,11 @@ def _grids() -> Collection:
             Property("posts_required", "Posts that the team needs", "integer"),
             Property("posts_filled", "Of these, filled", "integer"),
             Property("vacancies", "Of these, vacant", "integer"),
-            _DATASET,
+            _OWN_DATASET,
         ),
         geometry_type="Polygon or MultiPolygon",
         light=_LIGHT_GRIDS,
+        actions=ACTIONS,
     )
 
 
@@ -125,7 +148,7 @@ def _coverage() -> Collection:
         ),
         key=("grid_code",),
         properties=(
-            Property("grid_code", "Grid code"),
+            Property("grid_code", "Grid code", role="id"),
             Property("community_code", "Code of its community"),
             Property("records", "Household records assigned", "integer"),
             Property("households", "Households assigned: the load", "integer"),
@@ -137,7 +160,7 @@ def _coverage() -> Collection:
             Property("posts_filled", "Of these, filled", "integer"),
             Property("vacancies", "Of these, vacant", "integer"),
             Property("flag", "Why the grid is out of the ordinary"),
-            _DATASET,
+            _OWN_DATASET,
         ),
         geometry_type="Polygon or MultiPolygon",
         light=_LIGHT_GRIDS,
@@ -168,19 +191,22 @@ def _households() -> Collection:
         source=_with_dataset(statement, Household.dataset_id, "households_in_grids"),
         key=("id",),
         properties=(
-            Property("reference", "Reference in its data set"),
-            Property("address", "Address"),
-            Property("building", "Building"),
-            Property("unit", "Unit"),
-            Property("households", "Households that the record stands for", "integer"),
-            Property("community", "Community as declared"),
+            Property("reference", "Reference in its data set", writable=True, required=True),
+            Property("address", "Address", writable=True),
+            Property("building", "Building", writable=True),
+            Property("unit", "Unit", writable=True),
+            Property(
+                "households", "Households that the record stands for", "integer", writable=True
+            ),
+            Property("community", "Community as declared", writable=True),
             Property("grid_code", "Grid in force that serves it; null for an exception"),
-            Property("method", "covers, boundary, snapped, manual or exception"),
+            Property("method", "How it came there: covers, boundary, ...", choices=METHODS),
             _DATASET,
         ),
         geometry_type="Point",
         digits=_POINT_DIGITS,
         light=Household.__table__,
+        actions=ACTIONS,
     )
 
 
@@ -207,14 +233,25 @@ def _assignments() -> Collection:
         source=_with_dataset(statement, Household.dataset_id, "assignments"),
         key=("household_id",),
         properties=(
-            Property("household_id", "Identifier of the household", "integer"),
+            Property(
+                "household_id",
+                "Identifier of the household",
+                "integer",
+                writable=True,
+                required=True,
+                role="id",
+            ),
             Property("household", "Reference of the household"),
-            Property("grid_code", "Grid that it is assigned to"),
-            Property("method", "covers, boundary, snapped, manual or exception"),
-            Property("distance_m", "Distance to the grid in metres", "number"),
-            Property("at", "When it was assigned", "date-time"),
-            Property("reason", "Why, for an exception or a manual assignment"),
-            _DATASET,
+            Property(
+                "grid_code",
+                "Grid that it is assigned to; written as null, the one that covers it",
+                writable=True,
+            ),
+            Property("method", "How it came there: covers, boundary, ...", choices=METHODS),
+            Property("distance_m", "Distance to the grid in metres", "number", unit="m"),
+            Property("at", "When it was assigned", "date-time", role="primary-interval-start"),
+            Property("reason", "Why, for an exception or a manual assignment", writable=True),
+            _OWN_DATASET,
         ),
         geometry_type="Point",
         digits=_POINT_DIGITS,
@@ -222,6 +259,7 @@ def _assignments() -> Collection:
         light=select(Assignment.household_id, Assignment.method, Household.geometry)
         .join(Household, Household.id == Assignment.household_id)
         .subquery("light_assignments"),
+        actions=ACTIONS,
     )
 
 
@@ -234,15 +272,24 @@ def _members() -> Collection:
         source=_with_dataset(select(*columns, Member.geometry), Member.dataset_id, "members"),
         key=("id",),
         properties=(
-            Property("reference", "Reference in its data set"),
-            Property("name", "Name"),
-            Property("roles", "Roles that the member can take", "strings"),
-            Property("max_posts", "Posts that the member can hold at most", "integer"),
+            Property("reference", "Reference in its data set", writable=True, required=True),
+            Property("name", "Name", writable=True),
+            Property(
+                "roles",
+                "Roles that the member can take",
+                "strings",
+                writable=True,
+                required=True,
+            ),
+            Property(
+                "max_posts", "Posts that the member can hold at most", "integer", writable=True
+            ),
             _DATASET,
         ),
         geometry_type="Point",
         digits=_POINT_DIGITS,
         light=Member.__table__,
+        actions=ACTIONS,
     )
 
 
@@ -255,14 +302,15 @@ def _facilities() -> Collection:
         source=_with_dataset(select(*columns), Facility.dataset_id, "facilities"),
         key=("id",),
         properties=(
-            Property("reference", "Reference in its data set"),
-            Property("name", "Name"),
-            Property("kind", "Kind of place"),
+            Property("reference", "Reference in its data set", writable=True, required=True),
+            Property("name", "Name", writable=True),
+            Property("kind", "Kind of place", writable=True),
             _DATASET,
         ),
         geometry_type="Point",
         digits=_POINT_DIGITS,
         light=Facility.__table__,
+        actions=ACTIONS,
     )
 
 
@@ -307,19 +355,20 @@ def _posts() -> Collection:
         source=_with_dataset(statement, Member.dataset_id, "posts"),
         key=("id",),
         properties=(
-            Property("member", "Reference of the member"),
+            Property("member", "Reference of the member", writable=True, required=True),
             Property("member_name", "Name of the member"),
-            Property("grid_code", "Grid that the post belongs to"),
-            Property("role", "Role in the team"),
-            Property("valid_from", "Held since", "date-time"),
-            Property("fixed", "Kept by the next staffing as it is", "boolean"),
-            _DATASET,
+            Property("grid_code", "Grid that the post belongs to", writable=True, required=True),
+            Property("role", "Role in the team", writable=True, required=True),
+            Property("valid_from", "Held since", "date-time", role="primary-interval-start"),
+            Property("fixed", "Kept by the next staffing as it is", "boolean", writable=True),
+            _OWN_DATASET,
         ),
         geometry_type="Point",
         search="area",
         digits=_POINT_DIGITS,
         temporal=("valid_from", "valid_to"),
         light=light,
+        actions=ACTIONS,
     )
 
 
@@ -349,7 +398,7 @@ def _vacancies() -> Collection:
             Property("filled", "Of these, filled", "integer"),
             Property("missing", "Of these, vacant", "integer"),
             Property("reason", "Why, as far as the staffing could tell"),
-            _DATASET,
+            _OWN_DATASET,
         ),
         geometry_type="Point",
         search="area",
