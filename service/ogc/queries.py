@@ -212,6 +212,8 @@ def _after(
     )
     for order, value in reversed(list(zip(orders, position.values, strict=False))):
         column = collection.column(order.name)
+        beyond: ColumnElement[bool]
+        equal: ColumnElement[bool]
         if value is None:  # nulls come last: nothing but further nulls follows
             beyond, equal = false(), column.is_(None)
         else:

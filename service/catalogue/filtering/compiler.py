@@ -210,7 +210,7 @@ class Compiler:
             if not isinstance(ends, list):
                 raise FilterError("has an interval that is not a start and an end")
             return temporal.span_of(ends, self._end)
-        return temporal.span_of([node, node], self._end)
+        return temporal.instant_span(self._end(node))
 
     def _end(self, node: Node) -> Term:
         return time_term(node) if isinstance(node, str) else self._term(node)

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, DateTime, and_, cast, func, literal, or_
 from service.catalogue.filtering.reading import FilterError
 from service.catalogue.filtering.terms import Term, Value
 
-__all__ = ["PREDICATES", "Span", "span_of"]
+__all__ = ["PREDICATES", "Span", "instant_span", "span_of"]
 
 Condition = ColumnElement[bool]
 
@@ -41,6 +41,13 @@ PREDICATES: Final[dict[str, Callable[[Span, Span], Condition]]] = {
     "t_startedby": lambda a, b: and_(a.first == b.first, a.last > b.last),
     "t_starts": lambda a, b: and_(a.first == b.first, a.last < b.last),
 }
+
+
+def instant_span(term: Term) -> Span:
+    """The span of one date, timestamp or property; a property without a value has none."""
+    if term.kind != "time":
+        raise FilterError(f"has an instant of kind {term.kind}")
+    return Span(term.value, term.value if term.last is None else term.last)
 
 
 def span_of(ends: list[Any], term_of: Callable[[Any], Term | None]) -> Span:
