@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
@@ -23,12 +24,19 @@ from service.maps.routes import router as maps_router
 from service.ogc.context import Memory
 from service.ogc.item_routes import router as items_router
 from service.ogc.routes import router as ogc_router
+from service.ogc.write_routes import router as write_router
 from service.settings import Settings
 from service.teams.routes import router as teams_router
 from service.web.assets import VendorFiles
 from service.web.headers import AccessLog, SecurityHeaders
 from service.web.health import router as health_router
+from service.web.late import late
 from service.web.problems import add_problem_handlers
+
+if TYPE_CHECKING:
+    from service.flows import edits
+else:
+    edits = late("service.flows.edits")
 
 __all__ = ["create_app"]
 
@@ -36,6 +44,7 @@ _STATIC = Path(__file__).parent / "static"
 _ROUTERS = (
     ogc_router,
     items_router,
+    write_router,
     teams_router,
     households_router,
     plans_router,
@@ -80,6 +89,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.memory = Memory()
     app.state.catalogue = COLLECTIONS
+    app.state.editors = lambda: edits.EDITORS
     for router in _ROUTERS:
         app.include_router(router)
     app.mount(VENDOR_URL, VendorFiles(settings.assets), name="vendor")

@@ -9,6 +9,7 @@ geodata.errors.GridwardError
 ├── Conflict               it is there already, it is in use, or someone else changed it meanwhile
 ├── PreconditionFailed     it is no longer the version that the client read
 ├── PreconditionRequired   the client does not say which version it read
+├── TooLarge               the body is longer than what is read
 ├── UnsupportedMediaType   the body is of a kind that is not read here
 └── Refused                a rule of the database forbids it: a value, a reference, a third post
     └── BrokenCoverage     the grids would no longer tile their community
@@ -32,6 +33,7 @@ __all__ = [
     "PreconditionFailed",
     "PreconditionRequired",
     "Refused",
+    "TooLarge",
     "Unauthorized",
     "UnsupportedMediaType",
     "http_status",
@@ -98,6 +100,10 @@ class PreconditionRequired(GridwardError):
     """The client does not say which version it read."""
 
 
+class TooLarge(GridwardError):
+    """The body is longer than what is read."""
+
+
 class UnsupportedMediaType(GridwardError):
     """The body is of a kind that is not read here."""
 
@@ -113,6 +119,7 @@ HTTP_STATUS: Final[Mapping[type[Exception], int]] = MappingProxyType(
         PlanError: 409,
         Refused: 409,
         PreconditionFailed: 412,
+        TooLarge: 413,
         UnsupportedMediaType: 415,
         PreconditionRequired: 428,
         UnavailableError: 503,

@@ -94,6 +94,8 @@ class Collection:
         Of its geometries, as they are kept.
     actions : tuple of Action
         What writers may do with its features.
+    in_groups : bool
+        Whether several features can be changed at once.
     exported : bool
         Whether ``/exports`` offers it.
     """
@@ -112,6 +114,7 @@ class Collection:
     light: FromClause | None = None
     srid: int = 4326
     actions: tuple[Action, ...] = ()
+    in_groups: bool = False
     exported: bool = True
 
     def column(self, name: str) -> ColumnElement[Any]:

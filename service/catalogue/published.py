@@ -134,6 +134,7 @@ def _grids() -> Collection:
         geometry_type="Polygon or MultiPolygon",
         light=_LIGHT_GRIDS,
         actions=ACTIONS,
+        in_groups=True,
     )
 
 
