@@ -26,6 +26,7 @@ from service.ogc.item_routes import router as items_router
 from service.ogc.routes import router as ogc_router
 from service.ogc.write_routes import router as write_router
 from service.settings import Settings
+from service.spatial.routes import router as spatial_router
 from service.teams.routes import router as teams_router
 from service.web.assets import VendorFiles
 from service.web.headers import AccessLog, SecurityHeaders
@@ -46,6 +47,7 @@ _ROUTERS = (
     items_router,
     write_router,
     teams_router,
+    spatial_router,
     households_router,
     plans_router,
     maps_router,
