@@ -24,6 +24,7 @@ __all__ = [
     "COUNT_CEILING",
     "Page",
     "count_everything",
+    "explaining",
     "extent",
     "get_feature",
     "key_condition",
@@ -100,7 +101,7 @@ def list_features(
         .join_from(chosen, feature, true())
         .order_by(*_ranked(sent, query.orders), *key)
     )
-    with _explaining(query):
+    with explaining(query.crs, query.selection):
         rows = session.execute(statement).all()
         page, more = rows[: query.limit], len(rows) > query.limit
         matched = _matched(session, light, query, len(page), more, everything)
@@ -115,7 +116,8 @@ def get_feature(
     condition = key_condition(collection, identifier)
     if condition is None:
         return None
-    return session.scalar(select(feature_text(collection, crs)).where(condition))
+    with explaining(crs):
+        return session.scalar(select(feature_text(collection, crs)).where(condition))
 
 
 def key_condition(collection: Collection, identifier: str) -> ColumnElement[bool] | None:
@@ -225,8 +227,16 @@ def _after(
 
 
 @contextmanager
-def _explaining(query: ItemsQuery) -> Iterator[None]:
-    """Say which parameter it was that the database could not work out."""
+def explaining(
+    crs: Crs, selection: Selection | None = None, *, crs_name: str = "crs"
+) -> Iterator[None]:
+    """Say which parameter it was that the database could not work out.
+
+    Raises
+    ------
+    InvalidParameter
+    """
+    selection = selection or Selection()
     try:
         yield
     except (Refused, DBAPIError) as error:
@@ -234,10 +244,10 @@ def _explaining(query: ItemsQuery) -> Iterator[None]:
         if not isinstance(cause, DataError | InternalError_):
             raise
         said = (cause.diag.message_primary or "a value is out of range").strip()
-        if query.selection.filter is not None:
+        if selection.filter is not None:
             raise InvalidParameter("filter", f"cannot be worked out: {said}") from error
-        if query.crs != DEFAULT_CRS:
-            raise InvalidParameter("crs", f"does not reach these features: {said}") from error
-        if query.selection.boxes:
+        if crs != DEFAULT_CRS:
+            raise InvalidParameter(crs_name, f"does not reach these features: {said}") from error
+        if selection.boxes:
             raise InvalidParameter("bbox", f"cannot be brought to the features: {said}") from error
         raise

@@ -23,7 +23,7 @@ from service.ogc import documents
 from service.ogc.bodies import check_media_type, read_draft, read_object
 from service.ogc.context import Chosen
 from service.ogc.links import GEOJSON, JSON, MERGE_PATCH, Site
-from service.ogc.queries import get_feature
+from service.ogc.queries import explaining, get_feature
 from service.ogc.versions import check_version, entity_tag
 from service.settings import Settings
 from service.web.bodies import FeatureBody
@@ -219,7 +219,8 @@ def _drafted(
     if crs.srid == SRID or draft.geometry is None or not draft.moved:
         return draft
     placed = func.ST_SetSRID(func.ST_GeomFromGeoJSON(json.dumps(draft.geometry)), crs.srid)
-    text = session.scalar(select(func.ST_AsGeoJSON(func.ST_Transform(placed, SRID), 15)))
+    with explaining(crs, crs_name="Content-Crs"):
+        text = session.scalar(select(func.ST_AsGeoJSON(func.ST_Transform(placed, SRID), 15)))
     return Draft(draft.properties, json.loads(text or "null"), True, draft.identifier)
 
 

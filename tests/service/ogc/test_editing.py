@@ -256,6 +256,10 @@ def test_coordinates_come_in_another_system(writer: TestClient) -> None:
     metric = GEOJSON | {"Content-Crs": "<http://www.opengis.net/def/crs/EPSG/0/3857>"}
     created = writer.post("/collections/households/items", json=new, headers=metric)
     assert created.json()["geometry"]["coordinates"] == pytest.approx([0.006, 0.004], abs=1e-7)
+    beyond = GEOJSON | {"Content-Crs": "<http://www.opengis.net/def/crs/EPSG/0/4534>"}
+    new["geometry"]["coordinates"] = [1e9, 1e9]
+    refused = writer.post("/collections/households/items", json=new, headers=beyond)
+    assert refused.status_code == 400
     wrong = GEOJSON | {"Content-Crs": "EPSG:4326"}
     assert writer.post("/collections/households/items", json=new, headers=wrong).status_code == 400
 
