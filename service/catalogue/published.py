@@ -19,6 +19,7 @@ from sqlalchemy import (
     func,
     null,
     select,
+    true,
 )
 
 from geodata.schema import LEVELS, METHODS
@@ -29,8 +30,8 @@ from service.grids.models import KINDS, Grid
 from service.grids.views import CURRENT_GRID
 from service.households.models import Assignment, Household
 from service.places.models import Facility
-from service.teams.models import Member, Post
-from service.teams.views import COVERAGE, VACANCY
+from service.teams.models import Member, Post, TeamRequirement, VacancyReason
+from service.teams.views import COVERAGE
 
 __all__ = ["COLLECTIONS", "find_collection"]
 
@@ -374,22 +375,45 @@ def _posts() -> Collection:
 
 
 def _vacancies() -> Collection:
+    grids = CURRENT_GRID.c
+    held = (
+        select(func.count().label("posts"))
+        .where(
+            Post.grid_id == grids.id, Post.role == TeamRequirement.role, Post.valid_to.is_(None)
+        )
+        .lateral("held")
+    )
+    missing = TeamRequirement.posts - held.c.posts
+    # the view of the vacancies itself has no place: joined to it, every grid is looked up twice
+    lacking = (
+        select(
+            grids.id.label("grid_id"),
+            grids.code.label("grid_code"),
+            grids.community_code,
+            grids.dataset_id,
+            TeamRequirement.role,
+            TeamRequirement.posts.label("required"),
+            cast(held.c.posts, Integer).label("filled"),
+            cast(missing, Integer).label("missing"),
+            grids.geometry.label("area"),
+        )
+        .join(TeamRequirement, TeamRequirement.dataset_id == grids.dataset_id)
+        .join(held, true())
+        .where(held.c.posts < TeamRequirement.posts)
+        .subquery("lacking")
+    )
+    light = select(lacking, lacking.c.area.label("geometry")).subquery("light_vacancies")
     statement = select(
-        VACANCY.c.grid_code,
-        CURRENT_GRID.c.community_code,
-        VACANCY.c.role,
-        VACANCY.c.required,
-        VACANCY.c.filled,
-        VACANCY.c.missing,
-        VACANCY.c.reason,
-        func.ST_PointOnSurface(CURRENT_GRID.c.geometry).label("geometry"),
-        CURRENT_GRID.c.geometry.label("area"),
-    ).join(CURRENT_GRID, CURRENT_GRID.c.id == VACANCY.c.grid_id)
+        lacking, VacancyReason.reason, func.ST_PointOnSurface(lacking.c.area).label("geometry")
+    ).outerjoin(
+        VacancyReason,
+        (VacancyReason.grid_id == lacking.c.grid_id) & (VacancyReason.role == lacking.c.role),
+    )
     return Collection(
         name="vacancies",
         title="Vacancies",
         description="Posts that nobody holds, by grid and role; the point lies within the grid.",
-        source=_with_dataset(statement, CURRENT_GRID.c.dataset_id, "vacancies"),
+        source=_with_dataset(statement, lacking.c.dataset_id, "vacancies"),
         key=("grid_code", "role"),
         properties=(
             Property("grid_code", "Grid that lacks the post"),
@@ -404,6 +428,7 @@ def _vacancies() -> Collection:
         geometry_type="Point",
         search="area",
         digits=_POINT_DIGITS,
+        light=light,
     )
 
 
