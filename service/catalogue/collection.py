@@ -7,7 +7,7 @@ Identifiers reach SQL from here only, never from a request.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
@@ -90,6 +90,8 @@ class Collection:
     light : FromClause, optional
         The same rows and column names as ``source``, without what is costly. Extents, and counts
         whose conditions need no other column, are taken from it.
+    details : callable, optional
+        ``light`` rows of a page -> the same with every column, worked out for them alone.
     srid : int
         Of its geometries, as they are kept.
     actions : tuple of Action
@@ -112,6 +114,7 @@ class Collection:
     digits: int = 15
     temporal: tuple[str, str] | None = None
     light: FromClause | None = None
+    details: Callable[[FromClause], FromClause] | None = None
     srid: int = 4326
     actions: tuple[Action, ...] = ()
     in_groups: bool = False

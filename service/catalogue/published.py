@@ -16,6 +16,7 @@ from sqlalchemy import (
     Select,
     SQLColumnExpression,
     cast,
+    column,
     func,
     null,
     select,
@@ -31,7 +32,6 @@ from service.grids.views import CURRENT_GRID
 from service.households.models import Assignment, Household
 from service.places.models import Facility
 from service.teams.models import Member, Post, TeamRequirement, VacancyReason
-from service.teams.views import COVERAGE
 
 __all__ = ["COLLECTIONS", "find_collection"]
 
@@ -102,15 +102,45 @@ def _divisions() -> Collection:
     )
 
 
+def _grid_rows(grids: FromClause) -> FromClause:
+    """Grids in force with their figures, as the view of the coverage has them."""
+    figures = (
+        func.grid_figures(grids.c.id, grids.c.dataset_id)
+        .table_valued(
+            *(
+                column(name, Integer)
+                for name in ("records", "households", "posts_required", "posts_filled")
+            )
+        )
+        .lateral("figures")
+    )
+    return (
+        select(
+            *grids.c,
+            Division.name.label("community_name"),
+            *figures.c,
+            (figures.c.posts_required - figures.c.posts_filled).label("vacancies"),
+            func.ST_NumGeometries(grids.c.geometry, type_=Integer).label("parts"),
+            (cast(figures.c.households, Float) / Dataset.target).label("load_share"),
+            Dataset.target,
+            Dataset.minimum,
+            Dataset.maximum,
+            Dataset.name.label("dataset"),
+        )
+        .join_from(grids, Division, Division.code == grids.c.community_code)
+        .join(Dataset, Dataset.id == grids.c.dataset_id)
+        .join(figures, true())
+        .subquery("grids")
+    )
+
+
 def _grids() -> Collection:
-    parts = func.ST_NumGeometries(COVERAGE.c.geometry, type_=Integer)
     return Collection(
         name="grids",
         title="Grids",
         description="The service grids in force today, with their load and their team.",
-        source=_with_dataset(
-            select(COVERAGE, parts.label("parts")), COVERAGE.c.dataset_id, "grids"
-        ),
+        source=_grid_rows(_LIGHT_GRIDS),
+        details=_grid_rows,
         key=("grid_code",),
         properties=(
             Property("grid_code", "Grid code: community code and number, never reused", role="id"),
@@ -140,14 +170,12 @@ def _grids() -> Collection:
 
 
 def _coverage() -> Collection:
-    share = cast(COVERAGE.c.households, Float) / COVERAGE.c.target
     return Collection(
         name="coverage",
         title="Coverage",
         description="One row a grid in force: load against target, posts against need.",
-        source=_with_dataset(
-            select(COVERAGE, share.label("load_share")), COVERAGE.c.dataset_id, "coverages"
-        ),
+        source=_grid_rows(_LIGHT_GRIDS),
+        details=_grid_rows,
         key=("grid_code",),
         properties=(
             Property("grid_code", "Grid code", role="id"),
@@ -378,9 +406,7 @@ def _vacancies() -> Collection:
     grids = CURRENT_GRID.c
     held = (
         select(func.count().label("posts"))
-        .where(
-            Post.grid_id == grids.id, Post.role == TeamRequirement.role, Post.valid_to.is_(None)
-        )
+        .where(Post.grid_id == grids.id, Post.role == TeamRequirement.role, Post.valid_to.is_(None))
         .lateral("held")
     )
     missing = TeamRequirement.posts - held.c.posts

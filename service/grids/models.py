@@ -13,6 +13,7 @@ from sqlalchemy import (
     Index,
     UniqueConstraint,
     func,
+    literal_column,
     text,
 )
 from sqlalchemy.dialects.postgresql import DATERANGE, OID, ExcludeConstraint, Range
@@ -56,7 +57,8 @@ class CommunityPlan(Base):
     __tablename__ = "community_plan"
     __table_args__ = (
         ExcludeConstraint(
-            ("community_code", "="),
+            # another collation, so that nobody looks a community up in this slow index
+            (literal_column('community_code COLLATE "C"'), "="),
             ("active", "&&"),
             using="gist",
             name="ex_community_plan_active",

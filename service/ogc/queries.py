@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from psycopg.errors import DataError, InternalError_
-from sqlalchemy import ColumnElement, and_, false, func, literal, or_, select, true, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    tuple_,
+)
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -78,35 +91,49 @@ def list_features(
     """
     names = [each.name for each in query.orders]
     light = collection.cheapest([*collection.key, *names, *_columns_of(collection, query)])
-    ordered = [light.column(name) for name in names]
-    values = [column.label(f"order_{number}") for number, column in enumerate(ordered)]
-    keys = select(*light.key_columns, *values).select_from(light.source)
-    keys = keys.where(*selected(light, query.selection))
-    if query.after is not None:
-        keys = keys.where(_after(light, query.orders, query.after))
-    keys = keys.order_by(*_ranked(ordered, query.orders), *light.key_columns)
-    # The page is chosen by its keys alone, and what is costly is worked out row by row, for its
-    # rows only: left to itself the planner works out every grid's figures first.
-    chosen = keys.limit(query.limit + 1).offset(query.offset).subquery()
-    feature = (
-        select(feature_text(collection, query.crs))
-        .where(*(collection.column(name) == chosen.c[name] for name in collection.key))
-        .limit(1)
-        .lateral()
-    )
-    key = [chosen.c[name] for name in collection.key]
-    sent = [chosen.c[f"order_{number}"] for number in range(len(ordered))]
-    statement = (
-        select(feature.c.feature, *sent, *key)
-        .join_from(chosen, feature, true())
-        .order_by(*_ranked(sent, query.orders), *key)
-    )
+    statement = _page_statement(collection, light, query, names)
     with explaining(query.crs, query.selection):
         rows = session.execute(statement).all()
         page, more = rows[: query.limit], len(rows) > query.limit
         matched = _matched(session, light, query, len(page), more, everything)
     following = Position(tuple(page[-1][1:]), matched) if more else None
     return Page([row[0] for row in page], matched, following)
+
+
+def _page_statement(
+    collection: Collection, light: Collection, query: ItemsQuery, names: Sequence[str]
+) -> Select[Any]:
+    """Features, the values of the order and the key, of a page and the row after it.
+
+    The page is chosen by light columns alone, and what is costly is worked out for its rows only:
+    left to itself the planner works out every grid's figures first.
+    """
+    ordered = [light.column(name) for name in names]
+    values = [column.label(f"order_{number}") for number, column in enumerate(ordered)]
+    whole = collection.details is not None and light is not collection
+    carried = light.source.c if whole else light.key_columns
+    rows = select(*carried, *values).select_from(light.source)
+    rows = rows.where(*selected(light, query.selection))
+    if query.after is not None:
+        rows = rows.where(_after(light, query.orders, query.after))
+    rows = rows.order_by(*_ranked(ordered, query.orders, collection.key), *light.key_columns)
+    chosen = rows.limit(_known(query.limit + 1)).offset(_known(query.offset)).subquery("chosen")
+    sent = [f"order_{number}" for number in range(len(ordered))]
+    if whole and collection.details is not None:
+        full = replace(collection, source=collection.details(chosen), light=None)
+        found = [full.column(name) for name in (*sent, *collection.key)]
+        statement = select(feature_text(full, query.crs), *found)
+    else:
+        feature = (
+            select(feature_text(collection, query.crs))
+            .where(*(collection.column(name) == chosen.c[name] for name in collection.key))
+            .limit(1)
+            .lateral()
+        )
+        found = [chosen.c[name] for name in (*sent, *collection.key)]
+        statement = select(feature.c.feature, *found).join_from(chosen, feature, true())
+    ranked = _ranked(found[: len(sent)], query.orders, collection.key)
+    return statement.order_by(*ranked, *found[len(sent) :])
 
 
 def get_feature(
@@ -153,6 +180,11 @@ def count_everything(session: Session, *, collection: Collection) -> int:
     return session.scalar(select(func.count()).select_from(light.source)) or 0
 
 
+def _known(number: int) -> ColumnElement[int]:
+    """A number that the planner shall know, and so need not plan each page anew."""
+    return bindparam(None, number, Integer, literal_execute=True)
+
+
 def _columns_of(collection: Collection, query: ItemsQuery) -> list[str]:
     """Columns that the conditions of a request read."""
     selection = query.selection
@@ -195,9 +227,13 @@ def _count(session: Session, collection: Collection, selection: Selection) -> in
     return matched if matched <= COUNT_CEILING else None
 
 
-def _ranked(columns: Sequence[ColumnElement[Any]], orders: Sequence[Order]) -> Iterator[Any]:
+def _ranked(
+    columns: Sequence[ColumnElement[Any]], orders: Sequence[Order], key: Sequence[str]
+) -> Iterator[Any]:
+    """The columns with their directions; a key is never null, and so its index serves both ways."""
     for column, order in zip(columns, orders, strict=True):
-        yield column.desc().nulls_last() if order.descending else column.asc().nulls_last()
+        directed = column.desc() if order.descending else column.asc()
+        yield directed if order.name in key else directed.nulls_last()
 
 
 def _after(
@@ -221,7 +257,9 @@ def _after(
         else:
             bound = literal(value, column.type)
             further = column < bound if order.descending else column > bound
-            beyond, equal = or_(further, column.is_(None)), column == bound
+            is_key = order.name in collection.key
+            beyond = further if is_key else or_(further, column.is_(None))
+            equal = column == bound
         condition = or_(beyond, and_(equal, condition))
     return condition
 

@@ -1,13 +1,3 @@
-DO $$
-BEGIN
-    EXECUTE 'CREATE OR REPLACE VIEW current_grid AS ' || replace(
-        pg_get_viewdef('current_grid'),
-        'range_contains_elem(community_plan.active, CURRENT_DATE)',
-        'community_plan.active @> CURRENT_DATE'
-    );
-END
-$$;
-
 CREATE OR REPLACE VIEW coverage AS
 SELECT
     current_grid.id AS grid_id,
@@ -59,6 +49,10 @@ DROP TRIGGER keep_loads_update ON assignment;
 DROP TRIGGER keep_loads_insert ON assignment;
 DROP FUNCTION
     keep_loads_of_households, forget_all_loads, forget_deleted_loads, keep_loads, forget_loads,
-    count_loads, present_ledger;
+    count_loads, grid_figures, present_ledger;
 DROP TABLE grid_load;
 DROP INDEX ix_community_plan_community_code;
+ALTER TABLE community_plan
+    DROP CONSTRAINT ex_community_plan_active,
+    ADD CONSTRAINT ex_community_plan_active
+        EXCLUDE USING gist (community_code WITH =, active WITH &&);
