@@ -79,5 +79,8 @@ def parse_crs(name: str, text: str | None) -> Crs:
 
 
 def crs_of_srid(srid: int) -> str:
-    """The name of the reference system in which a table of this SRID keeps its coordinates."""
-    return CRS84 if srid == DEFAULT_CRS.srid else f"{_EPSG}{srid}"
+    """The name of the reference system in which a table of this SRID keeps its coordinates.
+
+    EPSG's name for WGS 84, not OGC's: programs know it better, and put its axes right themselves.
+    """
+    return f"{_EPSG}{srid}"
