@@ -22,7 +22,6 @@ from service.flows.plan_routes import router as plans_router
 from service.households.routes import router as households_router
 from service.maps.routes import router as maps_router
 from service.ogc.context import Memory
-from service.ogc.item_routes import router as items_router
 from service.ogc.routes import router as ogc_router
 from service.ogc.write_routes import router as write_router
 from service.settings import Settings
@@ -44,7 +43,6 @@ __all__ = ["create_app"]
 _STATIC = Path(__file__).parent / "static"
 _ROUTERS = (
     ogc_router,
-    items_router,
     write_router,
     teams_router,
     spatial_router,
