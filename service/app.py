@@ -104,7 +104,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(
         GZipMiddleware,
         minimum_size=1000,
-        compresslevel=5,
+        compresslevel=2,  # a page of 3 MB takes half the time of level 5 and a third more bytes
         exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, *_PACKED),
     )
     if settings.cors_origins:
