@@ -190,3 +190,28 @@ def test_transactions_begin_and_end_in_one_place() -> None:
         if name in ("begin", "commit")
     }
     assert files == {"service/db/engine.py"}
+
+
+def test_a_service_that_only_answers_holds_nothing_that_draws_grids() -> None:
+    """What is heavy waits until a request needs it (service/web/late.py)."""
+    heavy = {"folium", "numba", "ortools", "scipy"}
+    found = subprocess.run(
+        [sys.executable, "-c", "import service.app, sys; print(*sys.modules)"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert heavy & set(found.stdout.split()) == set()
+
+
+def test_a_late_module_is_there_when_something_of_it_is_used() -> None:
+    modules = (
+        "from service.web.late import late; import sys; m = late('geodata.quality'); "
+        "print('geodata.quality' in sys.modules, m.__name__, callable(m.measure), "
+        "'geodata.quality' in sys.modules, hasattr(m, 'nothing'))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", modules], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.split() == ["False", "geodata.quality", "True", "True", "False"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
@@ -67,6 +67,7 @@ def save(
     grids: gpd.GeoDataFrame,
     parameters: Mapping[str, Any],
     report: Mapping[str, Any],
+    renewed: Collection[int] = (),
 ) -> Saved:
     """Save grids as a draft plan, unless the active plan of these communities is the same.
 
@@ -83,6 +84,8 @@ def save(
         other takes, in the order of the rows, the next number that the community never used.
     parameters, report : mapping
         How the plan was made, and its figures; JSON values.
+    renewed : collection of int
+        Positions of rows that are new grids although their polygon is not: its kind is another.
     """
     staged = gpd.GeoDataFrame(
         {
@@ -92,6 +95,7 @@ def save(
             "kind": grids["kind"].fillna("basic").to_numpy() if "kind" in grids else "basic",
             "flag": grids["flag"].to_numpy(),
             "reason": grids["reason"].to_numpy() if "reason" in grids else None,
+            "renewed": [position in renewed for position in range(len(grids))],
         },
         geometry=grids.geometry.to_numpy(),
         crs=grids.crs,

@@ -13,14 +13,15 @@ from sqlalchemy import (
     Index,
     UniqueConstraint,
     func,
+    literal_column,
     text,
 )
-from sqlalchemy.dialects.postgresql import DATERANGE, ExcludeConstraint, Range
+from sqlalchemy.dialects.postgresql import DATERANGE, OID, ExcludeConstraint, Range
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db.base import SRID, Base
 
-__all__ = ["KINDS", "STATES", "CommunityPlan", "Grid", "GridPlan", "PlanGrid"]
+__all__ = ["KINDS", "STATES", "CommunityPlan", "Grid", "GridLoad", "GridPlan", "PlanGrid"]
 
 #: The states of a plan in their order.
 STATES = ("draft", "validated", "active", "retired")
@@ -56,11 +57,13 @@ class CommunityPlan(Base):
     __tablename__ = "community_plan"
     __table_args__ = (
         ExcludeConstraint(
-            ("community_code", "="),
+            # another collation, so that nobody looks a community up in this slow index
+            (literal_column('community_code COLLATE "C"'), "="),
             ("active", "&&"),
             using="gist",
             name="ex_community_plan_active",
         ),
+        Index(None, "community_code", postgresql_include=["plan_id", "active"]),
     )
 
     plan_id: Mapped[int] = mapped_column(
@@ -120,3 +123,20 @@ class PlanGrid(Base):
         ForeignKey("grid_plan.id", ondelete="CASCADE"), primary_key=True
     )
     grid_id: Mapped[int] = mapped_column(ForeignKey("grid.id"), primary_key=True)
+
+
+class GridLoad(Base):
+    """How many records and households a grid has; written by the triggers of the ledger.
+
+    ``ledger`` is the table that they were counted in. A grid without a row, or with another
+    table's, is counted when it is read.
+    """
+
+    __tablename__ = "grid_load"
+
+    grid_id: Mapped[int] = mapped_column(
+        ForeignKey("grid.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    ledger: Mapped[int] = mapped_column(OID)
+    records: Mapped[int]
+    households: Mapped[int]

@@ -1,4 +1,4 @@
-"""Where a place belongs, a grid with its team, who is near, and posting."""
+"""Where a place belongs, a grid with its team, and posting."""
 
 from __future__ import annotations
 
@@ -20,8 +20,6 @@ from service.teams.schemas import (
     LocateParameters,
     Location,
     NearestGrid,
-    NearMember,
-    NearParameters,
     NewPost,
     Relief,
     ReliefParameters,
@@ -92,17 +90,6 @@ def get_grid(code: str, session: DatabaseSession) -> GridTeam:
             for each in queries.list_vacancies(session, grid_id=grid.id)
         ],
     )
-
-
-@router.get("/nearest", summary="Members near a place")
-def list_nearest(
-    near: Annotated[NearParameters, Query()], session: DatabaseSession
-) -> list[NearMember]:
-    """Tell the members nearest to a place, of one role if given."""
-    found = queries.list_nearest_members(
-        session, lon=near.lon, lat=near.lat, role=near.role, limit=near.limit
-    )
-    return [NearMember.model_validate(each) for each in found]
 
 
 @router.get("/shortages", summary="Roles that are short, by division")

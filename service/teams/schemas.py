@@ -17,8 +17,6 @@ __all__ = [
     "LocateParameters",
     "LocatedGrid",
     "Location",
-    "NearMember",
-    "NearParameters",
     "NearestGrid",
     "NewPost",
     "Relief",
@@ -28,8 +26,12 @@ __all__ = [
     "VacantPost",
 ]
 
-Longitude = Annotated[float, Field(ge=-180, le=180, description="Degrees east, WGS84.")]
-Latitude = Annotated[float, Field(ge=-90, le=90, description="Degrees north, WGS84.")]
+Longitude = Annotated[
+    float, Field(ge=-180, le=180, description="Degrees east, WGS84.", examples=[119.31])
+]
+Latitude = Annotated[
+    float, Field(ge=-90, le=90, description="Degrees north, WGS84.", examples=[31.2])
+]
 Role = Annotated[str, Field(pattern=ROLE_PATTERN, description="Role in the team.")]
 
 
@@ -39,15 +41,6 @@ class LocateParameters(Parameters):
     lon: Longitude
     lat: Latitude
     at: date | None = Field(None, description="Day whose grids and teams to tell; today if absent.")
-
-
-class NearParameters(Parameters):
-    """A place, and whom to look for."""
-
-    lon: Longitude
-    lat: Latitude
-    role: Role | None = None
-    limit: int = Field(5, ge=1, le=100, description="Members to tell at most.")
 
 
 class HeldPost(BaseModel):
@@ -128,22 +121,6 @@ class GridTeam(BaseModel):
     divisions: list[DivisionStep] = Field(description="From the top down to the community.")
     team: dict[str, list[HeldPost]] = Field(description="Posts by role.")
     vacancies: list[VacantPost]
-
-
-class NearMember(BaseModel):
-    """A member and how far away."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    id: int
-    member: str = Field(description="Reference of the member.")
-    name: str | None
-    roles: list[str]
-    posts: int = Field(description="Posts held now.")
-    max_posts: int
-    lon: float
-    lat: float
-    distance_m: float = Field(description="Metres on the spheroid.")
 
 
 class NewPost(BaseModel):
