@@ -1,6 +1,6 @@
 """Where which role is short, and who would come if the distance did not matter
 
-Revision: 0005, after 0001, 2026-11-27
+Revision: 0005, after 0004, 2026-11-27
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from alembic import op
 from service.db.migrations import run_file
 
 revision = "0005"
-down_revision = "0001"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 

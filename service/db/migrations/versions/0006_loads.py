@@ -1,6 +1,6 @@
 """The load of every grid, kept as the ledger changes
 
-Revision: 0006, after 0001, 2026-11-27
+Revision: 0006, after 0005, 2026-11-27
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from alembic import op
 from service.db.migrations import run_file
 
 revision = "0006"
-down_revision = "0001"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
