@@ -118,6 +118,7 @@ HTTP_STATUS: Final[Mapping[type[Exception], int]] = MappingProxyType(
         Conflict: 409,
         PlanError: 409,
         Refused: 409,
+        BrokenCoverage: 409,
         PreconditionFailed: 412,
         TooLarge: 413,
         UnsupportedMediaType: 415,

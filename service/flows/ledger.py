@@ -170,23 +170,29 @@ class Beside:
 
     def _switch(self) -> bool:
         """Put the new ledger in the place of the old; false if it never has it to itself."""
-        whole = self._session.begin_nested()
-        for step in ("reference", "drop_unchanged"):
-            self._session.execute(_SQL[step])
+        try:
+            with self._session.begin_nested():
+                for step in ("reference", "drop_unchanged"):
+                    self._session.execute(_SQL[step])
+                self._hold_alone()
+                self._session.execute(_SQL["replace"])
+        except _NeverAlone:
+            return False
+        return True
+
+    def _hold_alone(self) -> None:
         limit = time.monotonic() + _PATIENCE_S
         while True:
-            attempt = self._session.begin_nested()
             try:
-                self._session.execute(_SQL["try_to_hold"])
+                with self._session.begin_nested():
+                    self._session.execute(_SQL["try_to_hold"])
+                return
             except Conflict:
                 # somebody reads; whoever came after them waited a tenth of a second at most
-                attempt.rollback()
                 if time.monotonic() > limit:
-                    whole.rollback()
-                    return False
-                time.sleep(_PAUSE_S)
-            else:
-                self._session.execute(_SQL["replace"])
-                attempt.commit()
-                whole.commit()
-                return True
+                    raise _NeverAlone from None
+            time.sleep(_PAUSE_S)
+
+
+class _NeverAlone(Exception):  # noqa: N818 - it does not leave this module
+    """There was no moment without a reader."""
