@@ -194,5 +194,5 @@ class Beside:
             time.sleep(_PAUSE_S)
 
 
-class _NeverAlone(Exception):  # noqa: N818 - it does not leave this module
+class _NeverAlone(Exception):
     """There was no moment without a reader."""
