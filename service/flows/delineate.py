@@ -143,59 +143,27 @@ class _Outcome:
     warnings: list[str]
 
 
-def _delineate_area(
-    session: Session,
-    area: Area,
-    sizes: Mapping[str, int],
-    seed: int,
-    workers: int | None,
-    progress: Progress,
-) -> _Outcome:
+def _delineate_area(session: Session, area: Area, search: Search, progress: Progress) -> _Outcome:
+    communities, drawn = draw(session, area, search, progress)
+    grids = grid_frame(communities, drawn)
+    limits = search.limits
+    sizes = {
+        "target": int(limits.target),
+        "minimum": int(limits.minimum),
+        "maximum": int(limits.maximum),
+    }
+    figures = _figures(session, area, grids, communities, sizes)
     codes = list(area.communities)
-    values = {"dataset_id": area.dataset_id, "codes": codes, "margin_m": area.snap_tolerance_m}
-    communities = read_frame(session, _SQL["communities"], values)
-    households = read_frame(
-        session, _SQL["households" if area.whole else "households_near"], values
-    )
-    barriers = read_frame(session, _SQL["barriers"], values)
-    with _executor(workers, len(communities), len(households)) as executor:
-        plan = draw_up(
-            communities,
-            households,
-            barriers if len(barriers) else None,
-            **sizes,
-            seed=seed,
-            snap_tolerance_m=area.snap_tolerance_m,
-            executor=executor,
-            progress=lambda done, total: progress(f"delineate {area.dataset}", done, total),
-        )
-    if plan.grids.empty:
-        raise PlanError(f"no grid could be drawn in the data set '{area.dataset}'")
-    figures = _figures(plan, communities, barriers, sizes)
     saved = plans.save(
         session,
         name=area.dataset,
         communities=codes,
-        grids=plan.grids,
-        parameters={**sizes, "seed": seed, "snap_tolerance_m": area.snap_tolerance_m},
+        grids=grids,
+        parameters={**sizes, "seed": search.seed, "snap_tolerance_m": area.snap_tolerance_m},
         report=figures,
     )
-    return _Outcome(saved, figures, _warnings(plan))
-
-
-@contextmanager
-def _executor(workers: int | None, communities: int, households: int) -> Iterator[Executor | None]:
-    """Worker processes where they pay off, else None: the work is done in this process."""
-    if workers is None:
-        workers = (os.cpu_count() or 1) if households >= _WORTH_WORKERS else 1
-    workers = min(workers, communities)
-    if workers <= 1:
-        yield None
-        return
-    # spawned, not forked: the parent holds a database connection and threads
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as executor:
-        yield executor
+    forget(session, communities=codes)
+    return _Outcome(saved, figures, _warnings(grids))
 
 
 def _figures(
