@@ -136,7 +136,7 @@ def _coordinates(points: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _by_community(
-    home: NDArray[np.int64], count: int
+    home: NDArray[np.int32], count: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Households ordered by community, and where each community's begin: (count + 1,)."""
     order = np.argsort(home, kind="stable")

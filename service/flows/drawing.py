@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
@@ -18,6 +19,8 @@ from geodata.delineate.homes import Homes
 from geodata.delineate.inputs import barrier_lines, checked_communities, community_tasks
 from geodata.delineate.task import Limits, Task
 from geodata.delineate.work import work_off
+from geodata.metric import MetricPlane
+from geodata.quality import border_along
 from service.db.frames import read_frame, read_packed
 from service.db.statements import load_statements
 from service.flows.kept import Kept
@@ -25,7 +28,7 @@ from service.flows.scope import Area, Progress
 from service.flows.spool import Spool
 from service.flows.workers import find_workers
 
-__all__ = ["Search", "draw", "units"]
+__all__ = ["Search", "draw", "share_on_barriers", "units"]
 
 _SQL = load_statements("service.flows", "delineate.sql")
 
@@ -125,7 +128,7 @@ class _Run:
     def tasks(self, spool: Spool, kept: Kept) -> Iterator[Task]:
         """The tasks of all communities whose grids are not kept from an earlier run."""
         for unit in units(self._places, spool.households):
-            barriers = _barriers(self._session, self._area, unit)
+            barriers = barrier_lines(_read_barriers(self._session, self._area, unit), unit.crs)
             tasks = {
                 task.code: task
                 for task in community_tasks(
@@ -149,6 +152,25 @@ class _Run:
 
     def _tell(self) -> None:
         self._progress(f"delineate {self._area.dataset}", len(self.drawn), len(self._places))
+
+
+def share_on_barriers(
+    session: Session, area: Area, communities: gpd.GeoDataFrame, grids: gpd.GeoDataFrame
+) -> float | None:
+    """The share of the boundary between grids that lies on barriers; None where there is none.
+
+    As ``geodata.quality.measure`` has it, with the barriers of a few communities at a time.
+    """
+    plane = MetricPlane.of_frame(communities)
+    rows = pd.Series(np.arange(len(grids))).groupby(grids["community_code"].to_numpy()).indices
+    along = whole = 0.0
+    barriers = 0
+    for unit in units(communities, grids.groupby("community_code")["households"].sum().to_numpy()):
+        own = np.concatenate([rows[code] for code in unit["code"]])
+        lines = _read_barriers(session, area, unit)
+        on, length = border_along(grids.iloc[own], lines, plane)
+        along, whole, barriers = along + on, whole + length, barriers + len(lines)
+    return along / whole if barriers and whole > 0 else None
 
 
 def units(places: gpd.GeoDataFrame, households: NDArray[np.int64]) -> Iterator[gpd.GeoDataFrame]:
@@ -186,11 +208,9 @@ def _id_ranges(session: Session, area: Area) -> Iterator[dict[str, int | None]]:
             yield {"first": begin, "last": begin + _IDS_AT_ONCE - 1}
 
 
-def _barriers(
-    session: Session, area: Area, unit: gpd.GeoDataFrame
-) -> tuple[NDArray[Any] | None, NDArray[np.float64]]:
+def _read_barriers(session: Session, area: Area, unit: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     values = {"dataset_id": area.dataset_id, "codes": unit["code"].tolist()}
-    return barrier_lines(read_frame(session, _SQL["barriers"], values), unit.crs)
+    return read_frame(session, _SQL["barriers"], values)
 
 
 def _worker_count(search: Search, communities: int, households: int) -> int:
