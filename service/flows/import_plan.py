@@ -17,7 +17,7 @@ from geodata.assign import assign
 from geodata.change.flags import flagged
 from geodata.coverage import check, repair
 from geodata.coverage.placing import place_in_parents
-from geodata.delineate.plan import checked_limits
+from geodata.delineate.inputs import checked_limits
 from geodata.errors import InputError, UnreadableFile
 from geodata.manifest import BarrierSource, nearest
 from geodata.read import as_text, whole

@@ -14,6 +14,7 @@ from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from geodata.coverage import check
+from geodata.coverage.overlaps import joined
 from geodata.errors import PlanError
 from service.db.frames import copy_frame, read_frame
 from service.db.statements import load_statements
@@ -212,9 +213,7 @@ def _share_vertices(session: Session, plan_id: int) -> None:
     grids = plan_grids(session, plan_id=plan_id)
     codes, unions = [], []
     for code, group in grids.groupby("community_code"):
-        shapes = group.geometry.to_numpy()
-        exact = shapely.coverage_is_valid(shapes)
-        union = shapely.coverage_union_all(shapes) if exact else shapely.union_all(shapes)
+        union = joined(group.geometry.to_numpy())
         if shapely.is_valid(union):
             codes.append(code)
             unions.append(shapely.multipolygons(shapely.get_parts(union)))

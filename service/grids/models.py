@@ -11,6 +11,7 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Index,
+    LargeBinary,
     UniqueConstraint,
     func,
     literal_column,
@@ -21,7 +22,16 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db.base import SRID, Base
 
-__all__ = ["KINDS", "STATES", "CommunityPlan", "Grid", "GridLoad", "GridPlan", "PlanGrid"]
+__all__ = [
+    "KINDS",
+    "STATES",
+    "CommunityPlan",
+    "Grid",
+    "GridLoad",
+    "GridPlan",
+    "KeptGrid",
+    "PlanGrid",
+]
 
 #: The states of a plan in their order.
 STATES = ("draft", "validated", "active", "retired")
@@ -140,3 +150,32 @@ class GridLoad(Base):
     ledger: Mapped[int] = mapped_column(OID)
     records: Mapped[int]
     households: Mapped[int]
+
+
+class KeptGrid(Base):
+    """A grid that an unfinished delineation has drawn already, so that it need not be drawn again.
+
+    ``digest`` stands for all that the grids of the community follow from: they are of use as long
+    as it is the same. The grids of a community are written together, and removed when a plan of
+    the community is saved.
+    """
+
+    __tablename__ = "kept_grid"
+    __table_args__ = (
+        CheckConstraint("octet_length(digest) = 32", name="digest"),
+        CheckConstraint("number > 0", name="number"),
+        CheckConstraint("reason IS NULL OR flag IS NOT NULL", name="reason"),
+        CheckConstraint("households >= 0", name="households"),
+    )
+
+    community_code: Mapped[str] = mapped_column(
+        ForeignKey("division.code", ondelete="CASCADE"), primary_key=True
+    )
+    digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    households: Mapped[int]
+    flag: Mapped[str | None]
+    reason: Mapped[str | None]
+    geometry: Mapped[Any] = mapped_column(
+        Geometry("GEOMETRY", srid=SRID, spatial_index=False), nullable=False
+    )
