@@ -182,14 +182,17 @@ def test_bound_parameters_are_cast_in_words() -> None:
 
 
 def test_transactions_begin_and_end_in_one_place() -> None:
-    """One module opens sessions and commits them; a savepoint (``begin_nested``) is not one."""
+    """One module opens sessions and commits them; a savepoint (``begin_nested``) is not one.
+
+    What a delineation has finished is kept beside its transaction, so that it outlives a killed one.
+    """
     files = {
         place(path)
         for path in SOURCES
         for name, _ in calls(ast.parse(path.read_text("utf-8")))
         if name in ("begin", "commit")
     }
-    assert files == {"service/db/engine.py"}
+    assert files == {"service/db/engine.py", "service/flows/kept.py"}
 
 
 def test_a_service_that_only_answers_holds_nothing_that_draws_grids() -> None:
