@@ -184,7 +184,7 @@ def test_bound_parameters_are_cast_in_words() -> None:
 def test_transactions_begin_and_end_in_one_place() -> None:
     """One module opens sessions and commits them; a savepoint (``begin_nested``) is not one.
 
-    What a delineation has finished is kept beside its transaction, so that it outlives a killed one.
+    What a delineation has finished is kept beside its transaction, to outlive a killed one.
     """
     files = {
         place(path)
