@@ -1,8 +1,9 @@
 """Frames -> a coverage map on one page: who is covered, by whom, and who is not.
 
 :func:`coverage_map` gives a ``folium.Map`` for a notebook, :func:`save_map` one HTML file that
-works from disk without a network; :func:`comparison_map` draws two plans. The page's scripts and
-style are in ``web/``; the live map of the service uses the same ones with a source of its own.
+works from disk without a network; :func:`comparison_map` draws two plans, :func:`staffing_map`
+the ways to posts. The page's scripts and style are in ``web/``; the live map of the service uses
+the same ones with a source of its own.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from geodata.draw.compare import comparison_map
 from geodata.draw.page import SCRIPTS, STYLE, CoverageMap, script_text
 from geodata.draw.payload import coverage_payload
+from geodata.draw.staffing import staffing_map
 from geodata.write.pages import write_page
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ __all__ = [
     "coverage_map",
     "save_map",
     "script_text",
+    "staffing_map",
 ]
 
 

@@ -138,26 +138,40 @@ def staff(
         progress("staff", done, len(areas))
         parts.append(_staff_area(session, area, wishes))
     progress("staff", len(areas), len(areas))
+    return _together(parts, round(perf_counter() - began, 3))
+
+
+def _together(parts: Sequence[StaffReport], seconds: float) -> StaffReport:
+    """One report of all data sets."""
     vacancies: Counter[str] = Counter()
     required: Counter[str] = Counter()
     for part in parts:
         vacancies.update(part.vacancies)
         required.update(part.required)
-    counts = ("posts", "fixed", "opened", "closed", "moved", "total_distance_m", "lower_bound_m")
-    if by is not None:
-        counts += ("loss_posts", "loss_m")
-    rows = {
-        name: [row for part in parts for row in getattr(part, name) or ()]
-        for name in ("shortages", "relief")
-        if explain is not None
-    }
+    # asked for in all of them, or in none
+    losses = [
+        (part.loss_posts, part.loss_m)
+        for part in parts
+        if part.loss_posts is not None and part.loss_m is not None
+    ]
+    shortages = [part.shortages for part in parts if part.shortages is not None]
+    relief = [part.relief for part in parts if part.relief is not None]
     return StaffReport(
+        posts=sum(part.posts for part in parts),
         vacancies=dict(vacancies),
         required=dict(required),
-        **{name: sum(getattr(part, name) or 0 for part in parts) for name in counts},
-        **rows,
+        fixed=sum(part.fixed for part in parts),
+        opened=sum(part.opened for part in parts),
+        closed=sum(part.closed for part in parts),
+        moved=sum(part.moved for part in parts),
+        total_distance_m=sum(part.total_distance_m for part in parts),
+        lower_bound_m=sum(part.lower_bound_m for part in parts),
+        loss_posts=sum(posts for posts, _ in losses) if losses else None,
+        loss_m=sum(metres for _, metres in losses) if losses else None,
+        shortages=[row for rows in shortages for row in rows] if shortages else None,
+        relief=[row for rows in relief for row in rows] if relief else None,
         warnings=tuple(warning for part in parts for warning in part.warnings),
-        seconds=round(perf_counter() - began, 3),
+        seconds=seconds,
     )
 
 
@@ -275,7 +289,7 @@ def _apply(
     if len(ends) + len(opens) > _MANY:
         session.execute(_SQL["analyze"])
     _save_reasons(session, values, _with_numbers(found.vacancies, grids))
-    shortages = _save_shortages(session, area, values, grids, members, found)
+    shortages, relief = _save_shortages(session, area, values, grids, members, found)
     vacant = found.vacancies.groupby("role")["missing"].sum()
     return StaffReport(
         posts=len(wanted),
@@ -289,7 +303,8 @@ def _apply(
         lower_bound_m=found.lower_bound_m,
         loss_posts=None if found.loss is None else found.loss.posts,
         loss_m=None if found.loss is None else found.loss.distance_m,
-        **shortages,
+        shortages=shortages,
+        relief=relief,
         warnings=found.warnings,
         seconds=0.0,
     )
@@ -333,18 +348,18 @@ def _save_shortages(
     grids: gpd.GeoDataFrame,
     members: gpd.GeoDataFrame,
     found: Staffing,
-) -> dict[str, list[dict[str, Any]]]:
+) -> tuple[list[dict[str, Any]] | None, list[dict[str, Any]] | None]:
     """Keep the explanation, or forget the one of an earlier staffing; its rows as JSON."""
     session.execute(_SQL["forget_shortages"], values)
     session.execute(_SQL["forget_relief"], values)
     if found.shortages is None:
-        return {}
+        return None, None
     table, relief = found.shortages.table, found.shortages.relief
     kept = table.rename(columns={"division": "division_code"})
     copy_frame(session, kept.assign(dataset_id=area.dataset_id), "shortage")
     numbered = _with_numbers(relief, grids, members)
     copy_frame(session, numbered[["grid_id", "role", "member_id", "distance_m"]], "relief")
-    return {
-        name: frame.assign(dataset=area.dataset).to_dict("records")
-        for name, frame in (("shortages", table), ("relief", relief))
-    }
+    return (
+        table.assign(dataset=area.dataset).to_dict("records"),
+        relief.assign(dataset=area.dataset).to_dict("records"),
+    )
