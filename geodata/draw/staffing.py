@@ -32,7 +32,7 @@ _MOST_WAYS: Final = 2_000
 _MOST_BUNDLES: Final = 1_000
 
 #: Cells along the longer side in which things are put together, until they are few enough.
-_CELLS: Final = (512, 256, 128, 64, 48, 32, 24, 16, 8)
+_CELLS: Final = (512, 256, 128, 64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1)
 
 
 class StaffingMap(CoverageMap):
@@ -121,7 +121,7 @@ def staffing_map(
         "relieved": 0 if relief is None else len(relief),
         "totals": {
             "grids": len(grids),
-            "households": int(grids["households"].sum()),
+            "households": int(grids["households"].sum()) if few else None,
             "vacancies": int(vacancies["missing"].sum()),
         },
     }

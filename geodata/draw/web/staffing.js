@@ -109,24 +109,45 @@
       return { ...own, ...named };
     }
 
+    /** Vacancies near each other as one mark, anew for every zoom. */
     vacantLayer(vacant, openGrid) {
-      const renderer = L.svg({ pane: "points", padding: 0.3 });
-      const most = vacant[0]?.missing ?? 1;
-      const mark = (place) =>
-        L.circleMarker([place.lat, place.lon], {
-          renderer,
-          pane: "points",
-          radius: 3.5 + 11 * Math.sqrt(place.missing / Math.max(most, 9)),
-          color: "#ffffff",
-          weight: 1,
-          fillColor: VACANT,
-          fillOpacity: 0.85,
-        }).on("click", (event) => {
-          L.DomEvent.stopPropagation(event);
-          if (place.code && this.source.has.team) openGrid(place.code);
-          else this.openPopup(event.target.getLatLng(), vacantDetails(place, openGrid));
-        });
-      return L.layerGroup(vacant.map(mark));
+      const index = new Supercluster({
+        radius: 60,
+        maxZoom: 13,
+        map: ({ missing, grids, roles }) => ({ missing, grids, roles: new Map(roles.map((each) => [each.role, each.missing])) }),
+        reduce: (sum, one) => {
+          sum.missing += one.missing;
+          sum.grids += one.grids;
+          for (const [role, missing] of one.roles) sum.roles.set(role, (sum.roles.get(role) ?? 0) + missing);
+        },
+      });
+      const feature = (place) => ({ type: "Feature", geometry: { type: "Point", coordinates: [place.lon, place.lat] }, properties: place });
+      index.load(vacant.map(feature));
+      const group = L.layerGroup();
+      const refresh = () => {
+        if (!this.map.hasLayer(group)) return;
+        const { bbox, zoom } = Gridward.view(this.map);
+        group.clearLayers();
+        for (const found of index.getClusters(bbox, Math.floor(zoom))) group.addLayer(this.vacantMark(found, openGrid));
+      };
+      group.on("add", refresh);
+      this.map.on("moveend", refresh);
+      return group;
+    }
+
+    vacantMark({ geometry, properties }, openGrid) {
+      const [lon, lat] = geometry.coordinates;
+      const roles = properties.cluster ? [...properties.roles].map(([role, missing]) => ({ role, missing })) : properties.roles;
+      const place = { code: properties.cluster ? null : properties.code, missing: properties.missing, grids: properties.grids, roles };
+      const size = Math.round(15 + 2.6 * Math.log2(1 + place.missing));
+      const html = element("span", { text: number(place.missing) });
+      const icon = L.divIcon({ className: "gw-lack", html, iconSize: [size + 3 * String(place.missing).length, size] });
+      const mark = L.marker([lat, lon], { icon, pane: "points", keyboard: false, alt: plural(place.missing, "vacant post", "vacant posts") });
+      return mark.on("click", (event) => {
+        L.DomEvent.stopPropagation(event);
+        if (place.code && this.source.has.team) openGrid(place.code);
+        else this.openPopup(mark.getLatLng(), vacantDetails(place, openGrid));
+      });
     }
 
     updateLegend() {
