@@ -109,6 +109,9 @@ def test_a_scheduler_and_a_killed_worker_give_the_same_bytes(
     assert report.communities == 30
 
 
+COMMAND = "from service.cli import main; main()"
+
+
 def test_the_command_takes_a_scheduler(
     lattice: Database,
     assert_undisturbed: Callable[[Session], None],
@@ -119,7 +122,7 @@ def test_the_command_takes_a_scheduler(
     url = settings.database_url.render_as_string(hide_password=False)
     with cluster(tmp_path, count=1) as running:
         ended = subprocess.run(
-            [sys.executable, "-m", "service.cli", "delineate", "--scheduler", running.address],
+            [sys.executable, "-c", COMMAND, "delineate", "--scheduler", running.address],
             env={**os.environ, "GRIDWARD_DATABASE_URL": url},
             capture_output=True,
             text=True,
