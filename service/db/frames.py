@@ -24,7 +24,15 @@ from geodata.schema import STORAGE_CRS
 from service.db import columns as kinds
 from service.db.failures import translating
 
-__all__ = ["copy_frame", "prepared", "read_arrays", "read_frame", "read_frames", "read_table"]
+__all__ = [
+    "copy_frame",
+    "prepared",
+    "read_arrays",
+    "read_frame",
+    "read_frames",
+    "read_packed",
+    "read_table",
+]
 
 _ROWS_AT_ONCE: Final = 100_000
 _BINARY_HEADER_BYTES: Final = 19
@@ -132,6 +140,33 @@ def read_arrays(
         name: rows[f"value_{position}"].astype(layout[f"value_{position}"].newbyteorder("="))
         for position, name in enumerate(names)
     }
+
+
+def read_packed(
+    session: Session,
+    statement: Executable,
+    parameters: Mapping[str, Any] | None,
+    layout: np.dtype[Any],
+) -> NDArray[Any]:
+    """Read numbers that a query has packed into one value.
+
+    The driver spends microseconds on each row it is sent, whatever is in it. A query that packs
+    its rows itself (``string_agg(float8send(x) || int8send(n), '')``) sends one.
+
+    Parameters
+    ----------
+    session, statement, parameters
+        As for :func:`read_frame`; the one value is a bytea, null for no row.
+    layout : numpy.dtype
+        The fields of a row, in network byte order.
+
+    Returns
+    -------
+    structured ndarray, shape (n,)
+        Read-only, in network byte order.
+    """
+    packed: bytes | None = session.execute(statement, parameters or {}).scalar_one()
+    return np.frombuffer(packed or b"", dtype=layout)
 
 
 def copy_frame(

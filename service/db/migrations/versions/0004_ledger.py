@@ -1,6 +1,6 @@
 """A ledger that can be replaced as a whole, and what changed since it was last brought up to date
 
-Revision: 0004, after 0001, 2026-11-27
+Revision: 0004, after 0002, 2026-11-27
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from alembic import op
 from service.db.migrations import run_file
 
 revision = "0004"
-down_revision = "0001"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
