@@ -158,7 +158,9 @@ class Beside:
         """Index the new ledger, tie it to households and grids, and switch to it."""
         run = self._session.execute
         run(_SQL["add_by_hand"])
-        run(_SQL["add_other_datasets"], {"dataset_ids": self._datasets})
+        placed = {"dataset_ids": self._datasets}
+        if run(_ROWS["other_datasets"], placed).scalar_one():
+            run(_SQL["add_other_datasets"], placed)
         run(_SQL["index"])
         exceptions: Any = run(_SQL["keep_exceptions"])
         run(_SQL["analyze"])
