@@ -22,6 +22,8 @@ from service.ogc.extents import Extents
 from service.ogc.routes import router as ogc_router
 from service.settings import Settings
 from service.teams.routes import router as teams_router
+from service.tiles.routes import router as tiles_router
+from service.tiles.store import TileStore
 from service.web.assets import VendorFiles
 from service.web.headers import AccessLog, SecurityHeaders
 from service.web.health import router as health_router
@@ -37,6 +39,7 @@ _ROUTERS = (
     plans_router,
     maps_router,
     exports_router,
+    tiles_router,
     health_router,
 )
 #: Packed already.
@@ -72,6 +75,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.extents = Extents()
+    app.state.tiles = TileStore()
     for router in _ROUTERS:
         app.include_router(router)
     app.mount(VENDOR_URL, VendorFiles(settings.assets), name="vendor")
