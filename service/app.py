@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from geodata.assets import VENDOR_URL
 from service.db.engine import Database
+from service.exports.job_routes import router as jobs_router
 from service.exports.routes import router as exports_router
 from service.flows.plan_routes import router as plans_router
 from service.households.routes import router as households_router
@@ -39,6 +40,7 @@ _ROUTERS = (
     plans_router,
     maps_router,
     exports_router,
+    jobs_router,
     tiles_router,
     health_router,
 )
