@@ -15,6 +15,8 @@ __all__ = ["MOST_BYTES", "draw_tile", "extent"]
 
 _SQL = load_statements("service.tiles", "tiles.sql")
 
+#: Outlines of this zoom are drawn as they are, and serve all closer ones.
+_CLOSEST_PREPARED: Final = 14
 #: A tile has at most so many bytes before it is packed.
 MOST_BYTES: Final = 500_000
 _MOST_FEATURES: Final = 8_000
@@ -31,7 +33,7 @@ def draw_tile(session: Session, layer: Layer, tile: Tile) -> bytes:
     Points that are too many to stand apart are counted together. Should a tile be too large all
     the same, it holds the largest of its features.
     """
-    bound = {**tile.bound(), "zoom": min(tile.zoom, COARSEST_LIVE_ZOOM), "layer": layer.name}
+    bound = {**tile.bound(), "zoom": min(tile.zoom, _CLOSEST_PREPARED), "layer": layer.name}
     for name, cells in _ways(layer, tile.zoom):
         content = _draw(session, name, {**bound, "cells": cells}, _MOST_FEATURES + 1)
         if content is not None:

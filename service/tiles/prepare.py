@@ -23,7 +23,7 @@ __all__ = ["COARSEST_LIVE_ZOOM", "Versions", "prepare", "versions"]
 _SQL = load_statements("service.tiles", "prepare.sql")
 
 #: Points of this zoom and closer are counted when asked for; those of farther ones in advance.
-COARSEST_LIVE_ZOOM: Final = 14
+COARSEST_LIVE_ZOOM: Final = 15
 #: Areas of one level that a tile may hold.
 _MOST_AREAS: Final = 3_000
 #: Changes that are brought in one by one; beyond them everything is prepared anew.

@@ -268,7 +268,7 @@ WHERE cell.layer = :layer
 -- add_household_cells --
 INSERT INTO cell (layer, zoom, dataset_id, x, y, records, households, place)
 SELECT
-    'households', 13, dataset_id, x, y, count(*), sum(households),
+    'households', 14, dataset_id, x, y, count(*), sum(households),
     ST_SetSRID(ST_MakePoint(avg(ST_X(place)), avg(ST_Y(place))), 3857)
 FROM (
     SELECT
@@ -281,7 +281,7 @@ GROUP BY dataset_id, x, y
 -- add_member_cells --
 INSERT INTO cell (layer, zoom, dataset_id, x, y, records, households, place)
 SELECT
-    'members', 13, dataset_id, x, y, count(*), 0,
+    'members', 14, dataset_id, x, y, count(*), 0,
     ST_SetSRID(ST_MakePoint(avg(ST_X(place)), avg(ST_Y(place))), 3857)
 FROM (
     SELECT
@@ -296,7 +296,7 @@ GROUP BY dataset_id, x, y
 -- The same for some cells; each is searched by its box, a little wider than it is.
 INSERT INTO cell (layer, zoom, dataset_id, x, y, records, households, place)
 SELECT
-    'households', 13, wanted.dataset_id, wanted.x, wanted.y, count(*), sum(household.households),
+    'households', 14, wanted.dataset_id, wanted.x, wanted.y, count(*), sum(household.households),
     ST_SetSRID(
         ST_MakePoint(
             avg(ST_X(tile.mercator(household.geometry))),
@@ -305,7 +305,7 @@ SELECT
         3857
     )
 FROM (
-    SELECT *, ST_Transform(ST_TileEnvelope(18, x, y, margin => 0.01), 4326) AS box
+    SELECT *, ST_Transform(ST_TileEnvelope(19, x, y, margin => 0.01), 4326) AS box
     FROM unnest(CAST(:datasets AS integer[]), CAST(:xs AS integer[]), CAST(:ys AS integer[]))
         AS given (dataset_id, x, y)
 ) AS wanted
@@ -319,7 +319,7 @@ GROUP BY wanted.dataset_id, wanted.x, wanted.y
 -- renew_member_cells --
 INSERT INTO cell (layer, zoom, dataset_id, x, y, records, households, place)
 SELECT
-    'members', 13, wanted.dataset_id, wanted.x, wanted.y, count(*), 0,
+    'members', 14, wanted.dataset_id, wanted.x, wanted.y, count(*), 0,
     ST_SetSRID(
         ST_MakePoint(
             avg(ST_X(tile.mercator(member.geometry))), avg(ST_Y(tile.mercator(member.geometry)))
@@ -327,7 +327,7 @@ SELECT
         3857
     )
 FROM (
-    SELECT *, ST_Transform(ST_TileEnvelope(18, x, y, margin => 0.01), 4326) AS box
+    SELECT *, ST_Transform(ST_TileEnvelope(19, x, y, margin => 0.01), 4326) AS box
     FROM unnest(CAST(:datasets AS integer[]), CAST(:xs AS integer[]), CAST(:ys AS integer[]))
         AS given (dataset_id, x, y)
 ) AS wanted

@@ -234,6 +234,6 @@ SELECT
 FROM (
     SELECT ST_Transform(ST_SetSRID(CAST(ST_Extent(place) AS geometry), 3857), 4326) AS box
     FROM tile.cell
-    WHERE layer = CAST(:layer AS text) AND zoom = CAST(13 AS smallint)
+    WHERE layer = CAST(:layer AS text) AND zoom = CAST(14 AS smallint)
 ) AS whole
 WHERE box IS NOT NULL

@@ -209,7 +209,7 @@ def test_what_cannot_be_written_is_refused_at_once(
 
 
 def test_only_who_may_write_may_ask(town: Settings) -> None:
-    guarded = Settings(database_url=town.database_url, home=town.home, token="secret")
+    guarded = Settings(database_url=town.database_url, home=town.home, token="secret")  # noqa: S106
     with TestClient(create_app(guarded)) as client:
         assert client.post("/exports/grids.csv").status_code == 401
         assert client.get("/jobs").status_code == 401

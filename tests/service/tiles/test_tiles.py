@@ -124,7 +124,7 @@ def test_members_are_counted_and_close_by_told_apart(
 ) -> None:
     found = [each["properties"] for each in everywhere(reader, "members", matrix_set, z)]
     assert sum(each["records"] for each in found) == 2  # the third has no place
-    if z >= 14:
+    if z >= 15:
         posts = sorted((each["roles"], each["posts"]) for each in found)
         assert posts == [("police", 0), ("police;leader", 1)]
 

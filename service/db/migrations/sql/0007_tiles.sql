@@ -91,16 +91,16 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     )
 $$;
 
--- The number of a cell of zoom 13 (2^18 to the world's side), counted from west and from north.
+-- The number of a cell of zoom 14 (2^19 to the world's side), counted from west and from north.
 CREATE FUNCTION tile.column_of(place geometry) RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT least(greatest(CAST(floor((ST_X(place) + 180) / 360 * 262144) AS integer), 0), 262143)
+    SELECT least(greatest(CAST(floor((ST_X(place) + 180) / 360 * 524288) AS integer), 0), 524287)
 $$;
 CREATE FUNCTION tile.row_of(place geometry) RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT least(greatest(CAST(floor((0.5 - ln(tan(pi() / 4 + radians(
         least(greatest(ST_Y(place), -85.0511287), 85.0511287)
-    ) / 2)) / (2 * pi())) * 262144) AS integer), 0), 262143)
+    ) / 2)) / (2 * pi())) * 524288) AS integer), 0), 524287)
 $$;
 
 CREATE FUNCTION tile.note_everything() RETURNS trigger LANGUAGE plpgsql AS $$
