@@ -10,10 +10,12 @@
 
   const circle = (value, low, high) => ["interpolate", ["linear"], ["sqrt", value], 1, low, 40, high, 400, 2 * high];
 
-  function style(root, chosen) {
+  function style({ root, chosen }, { minimum, maximum }) {
     const source = (layer) => ({ type: "vector", url: `${location.origin}${root}/collections/${layer}/tiles/WebMercatorQuad/tilejson.json` });
     const own = ["==", ["get", "dataset_id"], chosen];
     const flagged = ["has", "flag"];
+    const out = ["any", ["<", ["get", "load"], minimum], [">", ["get", "load"], maximum]];
+    const unflagged = ["all", own, ["==", ["get", "level"], "grid"], ["!", flagged], out];
     const area = (id, type, extra) => ({ id, type, source: extra.from ?? "grids", "source-layer": extra.from ?? "grids", filter: own, ...extra.body });
     return {
       version: 8,
@@ -22,6 +24,7 @@
         area("grids", "fill", { body: { paint: { "fill-color": "#ffffff", "fill-opacity": 0.82, "fill-antialias": false } } }),
         area("edges", "line", { body: { paint: { "line-color": "#33404e", "line-opacity": 0.8, "line-width": ["interpolate", ["linear"], ["zoom"], 6, 0.15, 12, 0.6, 16, 1.1] } } }),
         area("hatched", "fill", { body: { filter: ["all", own, flagged], paint: { "fill-pattern": HATCH } } }),
+        area("out", "line", { body: { minzoom: 12, filter: unflagged, paint: { "line-color": "#1d2733", "line-width": 2, "line-dasharray": [2.5, 2] } } }),
         area("chosen", "line", { body: { filter: ["==", ["get", "code"], ""], paint: { "line-color": "#111a24", "line-width": 3.5 } } }),
         area("communities", "line", {
           from: "divisions",
@@ -82,10 +85,10 @@
 
   /** The grids as tiles, with the means of Gridward.GridLayer. */
   class TiledGrids {
-    constructor(map, meta, { root, chosen }, onOpen) {
+    constructor(map, meta, tiles, onOpen) {
       Object.assign(this, { map, meta, onOpen });
       map.getPane("grids").style.pointerEvents = "none";
-      this.layer = L.maplibreGL({ style: style(root, chosen), pane: "grids", interactive: false, attributionControl: false, fadeDuration: 0 }).addTo(map);
+      this.layer = L.maplibreGL({ style: style(tiles, meta), pane: "grids", interactive: false, attributionControl: false, fadeDuration: 0, padding: 0.25, updateInterval: 160 }).addTo(map);
       this.gl = this.layer.getMaplibreMap();
       this.ready = new Promise((done) => this.gl.once("load", done));
       this.gl.on("styleimagemissing", ({ id }) => id === HATCH && !this.gl.hasImage(HATCH) && this.gl.addImage(HATCH, hatch()));
@@ -120,12 +123,16 @@
         over = grid.code;
         return hint.setLatLng(latlng).addTo(this.map);
       };
+      let moving = false;
+      this.map.on("movestart zoomstart", () => (moving = true));
+      this.map.on("moveend", () => (moving = false));
       this.map.on("mousemove", ({ latlng, originalEvent }) => {
+        if (moving) return; // what is under the pointer is looked up when the map stands still
         const onMap = originalEvent.target === this.map.getContainer() || originalEvent.target.closest(".leaflet-pane");
         if (!wanted) requestAnimationFrame(show);
         wanted = onMap ? latlng : null;
       });
-      this.map.on("mouseout movestart", () => hint.remove());
+      this.map.on("mouseout movestart click popupopen", () => hint.remove());
     }
 
     /** Enter opens what is in the middle; Leaflet's own keys move the map. */
