@@ -23,6 +23,10 @@ _DRIVERS: Final = {".gpkg": "GPKG", ".fgb": "FlatGeobuf"}
 #: Suffixes of the formats that batches can be written to.
 BATCH_SUFFIXES: Final = (*_DRIVERS, ".parquet")
 
+#: Rows that Parquet holds back until it writes them, and a reader skips or reads together.
+_ROW_GROUP: Final = 20_000
+#: Bytes that GDAL takes to build the index of a GeoPackage, beyond which it goes on in SQLite.
+_INDEX_BYTES: Final = str(4 * 1024 * 1024)
 _GEO: Final = b"ARROW:extension:name"
 
 
@@ -67,6 +71,7 @@ def write_batches(
     options = {}
     if path.suffix == ".fgb":
         options["SPATIAL_INDEX"] = "YES" if index else "NO"
+    pyogrio.set_gdal_config_options({"OGR_GPKG_MAX_RAM_USAGE_RTREE": _INDEX_BYTES})
     marked = _marked(schema, geometry)
     reader = pa.RecordBatchReader.from_batches(marked, (each.cast(marked) for each in batches))
     try:
@@ -102,7 +107,7 @@ def _write_parquet(
     box: tuple[float, float, float, float] | None = None
     with pyarrow.parquet.ParquetWriter(path, schema) as file:
         for batch in batches:
-            file.write_batch(batch)
+            file.write_batch(batch, row_group_size=_ROW_GROUP)
             box = _around(box, batch.column(geometry))
         column: dict[str, Any] = {
             "encoding": "WKB",

@@ -120,8 +120,13 @@ def csv_expression(column: Column, geometry: str | None) -> sql.Composable:
     return name
 
 
-def parse_csv(rows: bytes, columns: Sequence[Column], geometry: str | None) -> pa.Table:
-    """COPY's CSV as an Arrow table; columns are numbered, since a query may repeat a name."""
+def parse_csv(
+    rows: bytes, columns: Sequence[Column], geometry: str | None, *, threads: bool = True
+) -> pa.Table:
+    """COPY's CSV as an Arrow table; columns are numbered, since a query may repeat a name.
+
+    Without threads it takes less memory, and no longer for a few megabytes.
+    """
     types = {
         str(position): (
             pa.string()
@@ -134,7 +139,7 @@ def parse_csv(rows: bytes, columns: Sequence[Column], geometry: str | None) -> p
         return pa.schema(types.items()).empty_table()
     return pyarrow.csv.read_csv(
         io.BytesIO(rows),
-        read_options=pyarrow.csv.ReadOptions(column_names=list(types)),
+        read_options=pyarrow.csv.ReadOptions(column_names=list(types), use_threads=threads),
         parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
         convert_options=pyarrow.csv.ConvertOptions(
             column_types=types,

@@ -115,7 +115,7 @@ def read_batches(
     def batches() -> Generator[pa.RecordBatch, None, None]:
         with closing(_pieces(query, geometry, rows)) as pieces:
             for piece in pieces:
-                table = kinds.parse_csv(b"".join(piece), query.columns, geometry)
+                table = kinds.parse_csv(b"".join(piece), query.columns, geometry, threads=False)
                 yield kinds.to_batch(table, query.columns, geometry)
 
     return kinds.batch_schema(query.columns, geometry), batches()

@@ -16,11 +16,14 @@ from service.catalogue.collection import Collection
 from service.catalogue.features import identifier, selected
 from service.catalogue.selection import Selection
 from service.db.frames import read_batches
+from service.exports.counting import count_rows
 
 __all__ = ["write_file"]
 
-#: Rows in memory at once; a batch of areas is some tens of megabytes.
-_ROWS: Final = 20_000
+#: Rows in memory at once.
+_ROWS: Final = 2_000
+#: The index of a FlatGeobuf file is built in memory, so a larger one has none.
+_MOST_INDEXED: Final = 250_000
 
 
 def write_file(
@@ -47,7 +50,7 @@ def write_file(
     schema, batches = read_batches(
         session, statement.where(*conditions).order_by(*collection.key_columns), rows=_ROWS
     )
-    index = path.suffix != ".fgb" or not _placeless(session, collection, conditions)
+    index = path.suffix == ".fgb" and _indexed(session, collection, selection, conditions)
     with closing(batches):  # a COPY that is half read would block the end of the transaction
         write_batches(
             schema,
@@ -82,12 +85,18 @@ def _as_bytes(collection: Collection) -> ColumnElement[Any]:
     return func.ST_AsBinary(alike, type_=LargeBinary)
 
 
-def _placeless(
-    session: Session, collection: Collection, conditions: list[ColumnElement[bool]]
+def _indexed(
+    session: Session,
+    collection: Collection,
+    selection: Selection,
+    conditions: list[ColumnElement[bool]],
 ) -> bool:
+    """Whether a FlatGeobuf file gets its index, which cannot hold a feature without a place."""
+    if count_rows(session, collection, selection) > _MOST_INDEXED:
+        return False
     missing = collection.column(collection.geometry).is_(None)
     found = select(1).select_from(collection.source).where(*conditions, missing).limit(1)
-    return session.scalar(found) is not None
+    return session.scalar(found) is None
 
 
 def _counted(
