@@ -23,6 +23,7 @@ from service.ogc.extents import Extents
 from service.ogc.routes import router as ogc_router
 from service.settings import Settings
 from service.teams.routes import router as teams_router
+from service.tiles.routes import TILE_PATH, send_tile
 from service.tiles.routes import router as tiles_router
 from service.tiles.store import TileStore
 from service.web.assets import VendorFiles
@@ -78,6 +79,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.extents = Extents()
     app.state.tiles = TileStore()
+    app.add_route(TILE_PATH, send_tile, include_in_schema=False)
     for router in _ROUTERS:
         app.include_router(router)
     app.mount(VENDOR_URL, VendorFiles(settings.assets), name="vendor")

@@ -17,14 +17,16 @@ from service.tiles.store import TileStore
 from service.web.parameters import NO_PARAMETERS, reject_unknown
 from service.web.problems import describe
 
-__all__ = ["router"]
+__all__ = ["TILE_PATH", "router", "send_tile"]
 
 router = APIRouter(tags=["Tiles"])
 
 #: What has no version in its address is asked for again each time, by its tag.
 _ASK_AGAIN: Final = "public, no-cache"
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
-_TILE: Final = "/collections/{collection}/tiles/{tileMatrixSet}/{tileMatrix}/{tileRow}/{tileCol}"
+TILE_PATH: Final = (
+    "/collections/{collection}/tiles/{tileMatrixSet}/{tileMatrix}/{tileRow}/{tileCol}"
+)
 
 
 @router.get(
@@ -98,7 +100,7 @@ async def get_tile_json(
 
 
 @router.get(
-    _TILE,
+    TILE_PATH,
     summary="A tile",
     response_class=Response,
     responses={
@@ -123,9 +125,24 @@ async def get_tile(
 
     ``v`` names the version of the data, as TileJSON does; such a tile may be kept for ever.
     """
+    return await send_tile(request)
+
+
+async def send_tile(request: Request) -> Response:
+    """Answer for one tile.
+
+    The application routes here directly as well, ahead of all else: working out the parameters by
+    their declarations takes longer than to send a tile that is ready.
+    """
     reject_unknown(request.query_params, ("v",))
-    layer = find_layer(collection)
-    tile = parse_tile(tileMatrixSet, tileMatrix, tileRow, tileCol)
+    named_by = request.path_params
+    layer = find_layer(named_by["collection"])
+    tile = parse_tile(
+        named_by["tileMatrixSet"],
+        named_by["tileMatrix"],
+        named_by["tileRow"],
+        named_by["tileCol"],
+    )
     version = await _version(request, layer)
     tag = f'W/"{version}"'
     named = request.query_params.get("v") == version
