@@ -25,7 +25,6 @@ __all__ = [
     "Job",
     "add",
     "advance",
-    "begin",
     "dismiss",
     "fail",
     "file_of",
@@ -36,6 +35,7 @@ __all__ = [
     "open_file",
     "status",
     "succeed",
+    "take_up",
 ]
 
 _SQL = load_statements("service.exports", "jobs.sql")
@@ -150,9 +150,9 @@ def latest(session: Session, *, limit: int = 100) -> Sequence[Job]:
     return [Job(*row) for row in session.execute(_SQL["list"], {"limit": limit})]
 
 
-def begin(session: Session, *, job_id: UUID) -> Job | None:
+def take_up(session: Session, *, job_id: UUID) -> Job | None:
     """Take a job up, again if need be; None where it was called off."""
-    if session.execute(_SQL["begin"], {"id": job_id}).one_or_none() is None:
+    if session.execute(_SQL["take_up"], {"id": job_id}).one_or_none() is None:
         return None
     return find(session, job_id=job_id)
 

@@ -16,7 +16,7 @@ FROM job.export
 ORDER BY created DESC, id
 LIMIT :limit
 
--- begin --
+-- take_up --
 -- A job that a worker left half done begins again; one that was called off does not.
 UPDATE job.export
 SET status = 'running', started = now(), updated = now(), done = 0, total = NULL

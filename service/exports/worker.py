@@ -130,7 +130,7 @@ def _write(context: procrastinate.JobContext, *, job_id: str) -> None:
     folder: Path = context.additional_context["folder"]
     number = UUID(job_id)
     with database.session() as session:
-        job = jobs.begin(session, job_id=number)
+        job = jobs.take_up(session, job_id=number)
     if job is None:
         return
     try:

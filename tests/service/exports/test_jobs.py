@@ -276,7 +276,7 @@ def test_a_stopped_worker_hands_over_what_it_is_at(
     looks = iter([False, False, True])
     with Database(town) as database:
         with database.session() as session:
-            job = jobs.begin(session, job_id=UUID(told["jobID"]))
+            job = jobs.take_up(session, job_id=UUID(told["jobID"]))
         assert job is not None
         with pytest.raises(JobAborted):
             worker._write_file(database, folder, job, lambda: next(looks))
