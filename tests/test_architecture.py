@@ -190,3 +190,13 @@ def test_transactions_begin_and_end_in_one_place() -> None:
         if name in ("begin", "commit")
     }
     assert files == {"service/db/engine.py"}
+
+
+def test_the_service_starts_without_what_draws_plans() -> None:
+    """They take half as much memory again as all that serves; they come with their first use."""
+    heavy = "folium", "numba", "ortools", "scipy"
+    program = f"import sys, service.app; print([name for name in {heavy!r} if name in sys.modules])"
+    told = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert told.stdout.strip() == "[]"

@@ -8,18 +8,21 @@ style are in ``web/``; the live map of the service uses the same ones with a sou
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from geodata.draw.compare import comparison_map
-from geodata.draw.page import SCRIPTS, STYLE, CoverageMap, script_text
 from geodata.draw.payload import coverage_payload
+from geodata.draw.scripts import SCRIPTS, STYLE, script_text
 from geodata.write.pages import write_page
 
 if TYPE_CHECKING:
     import folium
     import geopandas as gpd
     import pandas as pd
+
+    from geodata.draw.compare import comparison_map
+    from geodata.draw.page import CoverageMap
 
 __all__ = [
     "SCRIPTS",
@@ -121,6 +124,8 @@ def coverage_map(
         "roles": _roles(payload, team),
         "bounds": payload["bounds"],
     }
+    from geodata.draw.page import CoverageMap
+
     return CoverageMap(payload, meta, assets=assets, tiles=tiles, attribution=attribution)
 
 
@@ -145,3 +150,13 @@ def _roles(payload: dict[str, object], team: Mapping[str, int] | None) -> list[s
         else set()
     )
     return [*named, *sorted(found - named.keys())]
+
+
+#: What is imported when it is asked for: it brings Folium along, or numba.
+_LATER = {"CoverageMap": "geodata.draw.page", "comparison_map": "geodata.draw.compare"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(import_module(_LATER[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

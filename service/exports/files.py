@@ -45,6 +45,8 @@ def write_file(
     written : callable, optional
         Called with the number of rows of each batch; what it raises ends the writing.
     """
+    # Arrow's own pool keeps what it took; the system gets it back
+    pa.set_memory_pool(pa.system_memory_pool())
     conditions = selected(collection, selection)
     statement = select(*_columns(collection), _as_bytes(collection).label("geometry"))
     schema, batches = read_batches(

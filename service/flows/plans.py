@@ -13,7 +13,7 @@ import shapely
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-from geodata.coverage import check
+import geodata
 from geodata.errors import PlanError
 from service.db.frames import copy_frame, read_frame
 from service.db.statements import load_statements
@@ -135,7 +135,7 @@ def faults(session: Session, *, plan_id: int) -> gpd.GeoDataFrame:
     """
     show(session, plan_id=plan_id)
     communities = read_frame(session, _SQL["plan_communities"], {"plan_id": plan_id})
-    return check(plan_grids(session, plan_id=plan_id), communities)
+    return geodata.check(plan_grids(session, plan_id=plan_id), communities)
 
 
 def validate(session: Session, *, plan_id: int) -> Verdict:

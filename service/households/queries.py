@@ -10,7 +10,7 @@ from sqlalchemy import func, select, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from geodata.assign import assign
+import geodata
 from service.db.frames import read_frame
 from service.db.rows import AnyRow
 from service.db.spatial import distance_m, nearest
@@ -153,7 +153,7 @@ def assign_automatically(session: Session, *, household: AnyRow) -> None:
     )
     near = nearest(own, grids.geometry, point.scalar_subquery(), limit=_CANDIDATES).subquery("near")
     grid_frame = read_frame(session, select(near.c.grid_code, near.c.geometry))
-    placed = assign(grid_frame, read_frame(session, point), tolerance)
+    placed = geodata.assign(grid_frame, read_frame(session, point), tolerance)
     (found,) = placed.itertuples(index=False)
     grid_id = session.scalar(select(grids.id).where(grids.code == found.grid_code))
     _save(
