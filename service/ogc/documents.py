@@ -8,6 +8,7 @@ from typing import Any, Final
 from service.catalogue.collection import CRS84, Collection
 from service.catalogue.formats import FORMATS
 from service.catalogue.selection import Box
+from service.catalogue.tiled import TILED, TILES_CONFORMANCE, TILESETS
 from service.ogc.links import GEOJSON, HTML, JSON, OPENAPI, Link, Site, link
 from service.ogc.parameters import Format
 from service.ogc.queries import Page
@@ -27,6 +28,7 @@ CONFORMANCE: Final = (
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/oas30",
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/html",
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
+    *TILES_CONFORMANCE,
 )
 
 Document = dict[str, Any]
@@ -97,6 +99,8 @@ def collection_document(
             *exports,
         ],
     }
+    if collection.name in TILED:
+        document["links"].append(link(site.url(path + "/tiles"), TILESETS, JSON, "Vector tiles"))
     if extent is not None:
         document["extent"] = {"spatial": {"bbox": [list(extent)], "crs": CRS84}}
     return document

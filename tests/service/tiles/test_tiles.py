@@ -237,6 +237,17 @@ def test_the_documents_lead_to_the_tiles(reader: TestClient, layer: str) -> None
     assert [each["id"] for each in matrix_sets] == list(MATRIX_SETS)
 
 
+def test_collections_lead_to_their_tiles(reader: TestClient) -> None:
+    conforms = reader.get("/conformance").json()["conformsTo"]
+    assert "http://www.opengis.net/spec/ogcapi-tiles-1/1.0/conf/core" in conforms
+    led = {}
+    for each in reader.get("/collections").json()["collections"]:
+        links = [link["href"] for link in each["links"] if link["rel"].endswith("tilesets-vector")]
+        led[each["id"]] = [reader.get(href).status_code for href in links]
+    assert {name for name, codes in led.items() if codes == [200]} == set(LAYERS)
+    assert all(codes == [] for name, codes in led.items() if name not in LAYERS)
+
+
 def test_an_empty_database_has_empty_tiles(settings: Settings) -> None:
     with TestClient(create_app(settings)) as client:
         for layer in LAYERS:
