@@ -167,8 +167,10 @@ def questions(place: Place) -> dict[str, dict[str, str]]:
 
 def tile_path(server: str, layer: str, zoom: int, row: int, column: int) -> str:
     """The address of a tile."""
-    name = layer if server == "gridward" else f"peer.{layer}"
-    return f"/collections/{name}/tiles/WebMercatorQuad/{zoom}/{row}/{column}"
+    if server == "gridward":
+        return f"/collections/{layer}/tiles/WebMercatorQuad/{zoom}/{row}/{column}"
+    # tipg counts columns first
+    return f"/collections/peer.{layer}/tiles/WebMercatorQuad/{zoom}/{column}/{row}"
 
 
 def bare_sql(database: Database, seconds: float) -> float:
@@ -230,9 +232,9 @@ class Bench:
             row[server.name] = "fails"
             return
         row[server.name] = rate.per_second
+        row[f"{server.name} kB"] = rate.bytes / max(rate.requests, 1) / 1000.0
         if server.name == "gridward":
             row["slowest"] = 1000.0 * rate.slowest
-            row["kB"] = rate.bytes / max(rate.requests, 1) / 1000.0
 
 
 def ratio(row: dict[str, Cell]) -> float | None:
@@ -343,11 +345,14 @@ def _report(
         f"Answers a second; {place.households:,} households, {place.grids:,} grids, two processes "
         f"a server; tiles prepared in {prepared:.1f} s. A page of 1,000 polygons by bare SQL, one "
         f"connection: {floor:.1f}. Peak MiB of a process: {peaks}",
-        ("question", "clients", "gridward", "tipg", "pygeoapi", "times", "slowest ms", "kB"),
+        (
+            "question", "clients", "gridward", "tipg", "pygeoapi", "times", "slowest ms", "kB",
+            "tipg kB",
+        ),
         (
             (
                 question, clients, row.get("gridward"), row.get("tipg"), row.get("pygeoapi"),
-                ratio(row), row.get("slowest"), row.get("kB"),
+                ratio(row), row.get("slowest"), row.get("gridward kB"), row.get("tipg kB"),
             )
             for (question, clients), row in bench.rows.items()
         ),

@@ -149,6 +149,7 @@ def _prepare_everything(session: Session) -> None:
 
 def _renew_areas(session: Session, communities: list[str], divisions: list[str]) -> bool:
     """Draw some communities anew; False where levels appear for which nothing is laid out."""
+    communities = [*communities, *divisions]  # grids bear the name of their community
     codes = {"codes": communities}
     session.execute(_SQL["forget_grids"], codes)
     session.execute(_SQL["forget_grid_figures"], codes)
@@ -158,7 +159,7 @@ def _renew_areas(session: Session, communities: list[str], divisions: list[str])
     session.execute(_SQL["forget_divisions"], {"codes": divisions})
     _stage(session, grids_of=communities, divisions=divisions)
     session.execute(_SQL["add_areas"])
-    above = session.scalars(_SQL["ancestors"], {"codes": [*communities, *divisions]})
+    above = session.scalars(_SQL["ancestors"], codes)
     _add_division_figures(session, list(above))
     return True
 

@@ -108,7 +108,8 @@ DELETE FROM area WHERE level < 6 AND code = ANY (CAST(:codes AS text[]))
 
 -- add_grid_figures --
 -- The grids in force of some communities, or of all.
-INSERT INTO figure (level, code, dataset_id, dataset, parent, flag, grids, households, vacancies)
+INSERT INTO figure
+    (level, code, dataset_id, dataset, parent, name, flag, grids, households, vacancies)
 WITH chosen AS MATERIALIZED (
     SELECT id, code, dataset_id, community_code, flag
     FROM current_grid
@@ -135,9 +136,10 @@ short AS (
     GROUP BY chosen.id
 )
 SELECT
-    6, chosen.code, chosen.dataset_id, dataset.name, chosen.community_code, chosen.flag, 1,
-    coalesce(load.households, 0), short.vacancies
+    6, chosen.code, chosen.dataset_id, dataset.name, chosen.community_code, division.name,
+    chosen.flag, 1, coalesce(load.households, 0), short.vacancies
 FROM chosen
+JOIN division ON division.code = chosen.community_code
 JOIN dataset ON dataset.id = chosen.dataset_id
 LEFT JOIN load ON load.grid_id = chosen.id
 LEFT JOIN short ON short.id = chosen.id

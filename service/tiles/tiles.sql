@@ -14,7 +14,7 @@ FROM (
             WHEN 6 THEN 'grid' WHEN 5 THEN 'community' WHEN 4 THEN 'street' WHEN 3 THEN 'county'
             WHEN 2 THEN 'city' ELSE 'province'
         END AS level,
-        left(coalesce(figure.name, above.name), 80) AS name,
+        left(figure.name, 80) AS name,
         figure.parent AS parent,
         figure.dataset_id,
         figure.flag,
@@ -45,8 +45,6 @@ FROM (
         LIMIT :most
     ) AS chosen
     JOIN tile.figure ON figure.level = chosen.level AND figure.code = chosen.code
-    LEFT JOIN tile.figure AS above
-        ON chosen.level = 6 AND above.level = 5 AND above.code = figure.parent
     WHERE figure.grids > 0
 ) AS drawn
 
