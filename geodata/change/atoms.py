@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geodata.delineate.atomgraph import AtomGraph, connected_pieces
-from geodata.delineate.refine import Weights, energy
+from geodata.delineate.energy import Weights, energy
 
 __all__ = ["GIVER", "TAKER", "Wish", "choices"]
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from geodata.assign import assign
 from geodata.change.result import Change, checked_grids, compare
-from geodata.delineate.plan import household_points
+from geodata.delineate.inputs import household_points
 
 __all__ = ["compare_by_heirs", "find_heirs"]
 

@@ -16,7 +16,7 @@ from geodata.change.board import Board, Site
 from geodata.change.repair import Repaired, in_trouble, repair
 from geodata.change.result import Change, changed, checked_grids
 from geodata.change.transfer import divide, follow, unite
-from geodata.delineate.plan import (
+from geodata.delineate.inputs import (
     barrier_lines,
     checked_communities,
     checked_limits,

@@ -1,4 +1,4 @@
-"""The scripts and the style of the map, for a stand-alone page and for the service."""
+"""The scripts and the style of our pages; the live map serves the same."""
 
 from __future__ import annotations
 

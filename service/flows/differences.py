@@ -10,6 +10,7 @@ import geopandas as gpd
 import pandas as pd
 from sqlalchemy.orm import Session
 
+from geodata.change.heirs import compare_by_heirs
 from geodata.errors import InputError
 from geodata.write.cells import json_value
 from service.db.frames import read_frame
@@ -95,9 +96,6 @@ def compare_in(
     area: Area, before: gpd.GeoDataFrame, after: gpd.GeoDataFrame, households: gpd.GeoDataFrame
 ) -> Difference:
     """Compare two sets of grids of an area; households as :func:`read_households` gives them."""
-    # here, so that a service that draws maps and sends files need not hold what draws plans
-    from geodata.change.heirs import compare_by_heirs
-
     change = compare_by_heirs(
         before,
         after,

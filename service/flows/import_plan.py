@@ -17,7 +17,7 @@ from geodata.assign import assign
 from geodata.change.flags import flagged
 from geodata.coverage import check, repair
 from geodata.coverage.placing import place_in_parents
-from geodata.delineate.plan import checked_limits
+from geodata.delineate.inputs import checked_limits
 from geodata.errors import InputError, UnreadableFile
 from geodata.manifest import BarrierSource, nearest
 from geodata.read import as_text, whole
@@ -28,7 +28,7 @@ from service.flows import plans
 from service.flows.differences import area_values, read_households
 from service.flows.scope import Area, find_areas
 
-__all__ = ["Imported", "import_plan"]
+__all__ = ["Imported", "import_plan", "loaded"]
 
 _SQL = load_statements("service.flows", "change.sql")
 
@@ -129,7 +129,7 @@ def import_plan(
         session,
         name=name or file.stem,
         communities=area.communities,
-        grids=_loaded(session, area, polygons),
+        grids=loaded(session, area, polygons),
         parameters={"file": file.name, "layer": layer, "repaired": repaired},
         report={"faults": _counts(faults)},
     )
@@ -199,7 +199,7 @@ def _one_area(session: Session, codes: Sequence[str], file: Path) -> Area:
     return areas[0]
 
 
-def _loaded(session: Session, area: Area, polygons: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+def loaded(session: Session, area: Area, polygons: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     """The polygons as grids with their loads, and a flag where a load is out of range."""
     households = read_households(session, area)
     member = assign(polygons, households, area.snap_tolerance_m)["grid_code"].to_numpy(dtype=object)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
@@ -13,7 +13,8 @@ import shapely
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-import geodata
+from geodata.coverage import check
+from geodata.coverage.overlaps import joined
 from geodata.errors import PlanError
 from service.db.frames import copy_frame, read_frame
 from service.db.statements import load_statements
@@ -67,6 +68,7 @@ def save(
     grids: gpd.GeoDataFrame,
     parameters: Mapping[str, Any],
     report: Mapping[str, Any],
+    renewed: Collection[int] = (),
 ) -> Saved:
     """Save grids as a draft plan, unless the active plan of these communities is the same.
 
@@ -83,6 +85,8 @@ def save(
         other takes, in the order of the rows, the next number that the community never used.
     parameters, report : mapping
         How the plan was made, and its figures; JSON values.
+    renewed : collection of int
+        Positions of rows that are new grids although their polygon is not: its kind is another.
     """
     staged = gpd.GeoDataFrame(
         {
@@ -92,6 +96,7 @@ def save(
             "kind": grids["kind"].fillna("basic").to_numpy() if "kind" in grids else "basic",
             "flag": grids["flag"].to_numpy(),
             "reason": grids["reason"].to_numpy() if "reason" in grids else None,
+            "renewed": [position in renewed for position in range(len(grids))],
         },
         geometry=grids.geometry.to_numpy(),
         crs=grids.crs,
@@ -135,7 +140,7 @@ def faults(session: Session, *, plan_id: int) -> gpd.GeoDataFrame:
     """
     show(session, plan_id=plan_id)
     communities = read_frame(session, _SQL["plan_communities"], {"plan_id": plan_id})
-    return geodata.check(plan_grids(session, plan_id=plan_id), communities)
+    return check(plan_grids(session, plan_id=plan_id), communities)
 
 
 def validate(session: Session, *, plan_id: int) -> Verdict:
@@ -208,9 +213,7 @@ def _share_vertices(session: Session, plan_id: int) -> None:
     grids = plan_grids(session, plan_id=plan_id)
     codes, unions = [], []
     for code, group in grids.groupby("community_code"):
-        shapes = group.geometry.to_numpy()
-        exact = shapely.coverage_is_valid(shapes)
-        union = shapely.coverage_union_all(shapes) if exact else shapely.union_all(shapes)
+        union = joined(group.geometry.to_numpy())
         if shapely.is_valid(union):
             codes.append(code)
             unions.append(shapely.multipolygons(shapely.get_parts(union)))

@@ -10,6 +10,7 @@ CREATE TEMPORARY TABLE staged_grid (
     kind text NOT NULL,
     flag text,
     reason text,
+    renewed boolean NOT NULL,
     geometry geometry(Geometry, 4326) NOT NULL
 ) ON COMMIT DROP
 
@@ -26,12 +27,14 @@ INSERT INTO community_plan (plan_id, community_code)
 SELECT :plan_id, unnest(CAST(:communities AS text[]))
 
 -- keep_unchanged --
--- A grid of the same polygon (coordinate for coordinate) keeps its row, hence its code.
+-- A grid of the same polygon (coordinate for coordinate) keeps its row, hence its code; of several,
+-- the one of its kind.
 INSERT INTO plan_grid (plan_id, grid_id)
-SELECT :plan_id, min(grid.id)
+SELECT DISTINCT ON (staged_grid.position) :plan_id, grid.id
 FROM staged_grid
 JOIN grid USING (community_code, geometry)
-GROUP BY staged_grid.position
+WHERE NOT staged_grid.renewed
+ORDER BY staged_grid.position, grid.kind <> staged_grid.kind, grid.id
 
 -- add_changed --
 -- Every other grid takes the next number that its community never used.
@@ -48,7 +51,7 @@ WITH used AS (
         ) AS number
     FROM staged_grid
     LEFT JOIN used USING (community_code)
-    WHERE NOT EXISTS (
+    WHERE staged_grid.renewed OR NOT EXISTS (
         SELECT FROM grid
         WHERE grid.community_code = staged_grid.community_code
             AND grid.geometry = staged_grid.geometry
@@ -82,6 +85,7 @@ FULL JOIN staged_grid USING (community_code, geometry)
 HAVING count(*) = count(staged_grid.position)
     AND count(*) = count(standing.plan_id)
     AND count(DISTINCT standing.plan_id) = 1
+    AND NOT coalesce(bool_or(staged_grid.renewed), false)
 
 -- find_plan --
 -- One plan, held until the transaction ends.

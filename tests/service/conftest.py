@@ -73,14 +73,14 @@ def _add_divisions_and_grids(session: Session) -> None:
             )
         )
         session.flush()
-    session.add(GridPlan(id=1, name="first"))
+    session.add(GridPlan(name="first"))
     session.flush()
     for number, (code, community, west, east) in enumerate(
         (("C1001", "C1", 0, 0.005), ("C1002", "C1", 0.005, 0.01), ("C2001", "C2", 0.01, 0.02)),
         start=1,
     ):
         polygon = f"SRID=4326;POLYGON(({_box(west, 0, east, 0.01)}))"
-        grid = Grid(id=number, code=code, community_code=community, geometry=polygon)
+        grid = Grid(code=code, community_code=community, geometry=polygon)
         grid.number = int(code[-3:])
         session.add(grid)
         session.flush()

@@ -262,6 +262,7 @@ Change = Callable[[Any], None]
 
 
 def move_household(session: Any) -> None:
+    """It leaves its grid with that, until it is assigned again."""
     session.execute(
         update(Household)
         .where(Household.reference == "H00")
@@ -320,7 +321,7 @@ def switch_the_plan(session: Any, on: date | None = None) -> None:
 
 
 CHANGES: list[tuple[Change, set[str]]] = [
-    (move_household, {"households"}),
+    (move_household, {"grids", "divisions", "households"}),
     (reassign, {"grids", "divisions"}),
     (post_a_member, {"grids", "divisions", "members"}),
     (rename_a_community, {"grids", "divisions"}),

@@ -297,3 +297,12 @@ CREATE TRIGGER tile_delete AFTER DELETE ON post REFERENCING OLD TABLE AS stale
 
 CREATE TRIGGER tile_truncate AFTER TRUNCATE ON household
     FOR EACH STATEMENT EXECUTE FUNCTION tile.note_everything();
+
+-- A ledger that is replaced as a whole fires no trigger.
+ALTER FUNCTION replace_assignment() RENAME TO switch_assignment;
+CREATE FUNCTION replace_assignment() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM switch_assignment();
+    INSERT INTO tile.change (kind) VALUES ('everything');
+END
+$$;

@@ -9,7 +9,7 @@ from procrastinate.schema import SchemaManager
 from service.db.migrations import run_file
 
 revision = "0007"
-down_revision = "0001"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
@@ -30,7 +30,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop both, with the triggers that write into them."""
+    """Drop both, with all that writes into them."""
+    op.execute("DROP FUNCTION replace_assignment()")
+    op.execute("ALTER FUNCTION switch_assignment() RENAME TO replace_assignment")
     op.execute("DROP SCHEMA IF EXISTS tile_next CASCADE")
-    op.execute("DROP SCHEMA tile CASCADE")
+    op.execute("DROP SCHEMA tile CASCADE")  # and the triggers that call its functions
     op.execute("DROP SCHEMA job CASCADE")
