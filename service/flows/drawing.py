@@ -28,7 +28,7 @@ from service.flows.scope import Area, Progress
 from service.flows.spool import Spool
 from service.flows.workers import find_workers
 
-__all__ = ["Search", "draw", "share_on_barriers", "units"]
+__all__ = ["Search", "draw", "outlines", "share_on_barriers", "units"]
 
 _SQL = load_statements("service.flows", "delineate.sql")
 
@@ -152,6 +152,17 @@ class _Run:
 
     def _tell(self) -> None:
         self._progress(f"delineate {self._area.dataset}", len(self.drawn), len(self._places))
+
+
+def outlines(session: Session, area: Area, communities: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """The communities with the vertices that their grids must have on the boundary.
+
+    Where the neighbours are not drawn anew, theirs are in force and stay: with the vertices at
+    which their borders end, an unchanged grid is the same again to the last bit.
+    """
+    if area.whole:
+        return communities
+    return checked_communities(read_frame(session, _SQL["outlines"], _values(area)))
 
 
 def share_on_barriers(
