@@ -18,7 +18,7 @@ from geodata.schema import METHODS
 from service.db.arrays import read_arrays_of
 from service.db.statements import load_statements
 from service.flows.ahead import ahead
-from service.flows.ledger import Beside, InPlace, Ledger
+from service.flows.ledger import Beside, InPlace, Ledger, Placed
 from service.flows.pages import (
     Grids,
     read_grids,
@@ -81,10 +81,10 @@ class _Tally:
     households: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(METHODS), np.int64))
     changed: int = 0
 
-    def add(self, method: NDArray[np.int8], weight: NDArray[np.int32]) -> None:
+    def add(self, placed: Placed) -> None:
         count = len(METHODS)
-        self.records += np.bincount(method, minlength=count)
-        self.households += np.bincount(method, weight, count).astype(np.int64)
+        self.records += np.bincount(placed.method, minlength=count)
+        self.households += np.bincount(placed.method, placed.weight, count).astype(np.int64)
 
     def include(self, other: _Tally) -> None:
         self.records += other.records
@@ -272,10 +272,10 @@ class _Run:
         beside: Callable[[Any], Any] = nullcontext if reader is self._session else ahead
         with (
             beside(read_pages(reader, self.area.dataset_id, *blocks)) as pages,
-            beside((page.weight, settle(page, grids, now)) for page in pages) as settled,
+            beside(settle(page, grids, now) for page in pages) as settled,
         ):
-            for weight, placed in settled:
-                tally.add(placed.method, weight)
+            for placed in settled:
+                tally.add(placed)
                 ledger.write(placed)
                 self._progress("assign", int(tally.records.sum()), total)
         return tally
@@ -288,7 +288,7 @@ class _Run:
             placed = settle(page, self._grids("grids_near"), self._now())
             if placed.reasons:
                 placed = settle(page, self._grids("grids"), self._now())
-            tally.add(placed.method, page.weight)
+            tally.add(placed)
             ledger.write(placed)
         return tally
 

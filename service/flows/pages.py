@@ -121,7 +121,7 @@ def settle(page: Page, grids: Grids, now: int) -> Placed:
     same &= (before_grid == grid) & (before_method == method)
     at[same] = page.at[row[same]] if len(page.known) else now
     reasons = [placer.reason(float(far)) for far in distance[method == EXCEPTION]]
-    return Placed(page.household, grid, method, distance, at, same, by_hand, reasons)
+    return Placed(page.household, page.weight, grid, method, distance, at, same, by_hand, reasons)
 
 
 @contextmanager
