@@ -13,6 +13,7 @@ import shapely
 
 from geodata.assign import assign
 from geodata.change.board import Board, Site
+from geodata.change.naming import last_numbers
 from geodata.change.repair import Repaired, in_trouble, repair
 from geodata.change.result import Change, changed, checked_grids
 from geodata.change.transfer import divide, follow, unite
@@ -295,7 +296,7 @@ def _boards(
     rows_of = pd.Series(np.arange(len(home))).groupby(home).indices
     lines, price = barrier_lines(barriers, grids.crs)
     tree = shapely.STRtree(lines) if lines is not None else None
-    last = _last_numbers(grids, used_codes)
+    last = last_numbers(grids["community_code"], [*grids["grid_code"], *used_codes])
     for code, group in grids.groupby("community_code", sort=True):
         if only is not None and code != only:
             continue
@@ -325,25 +326,6 @@ def _settled(grids: gpd.GeoDataFrame, limits: Limits) -> dict[str, float]:
     load = known["households"].to_numpy(dtype=float)
     beyond = np.maximum(load - limits.maximum, 0.0) + np.maximum(limits.minimum - load, 0.0)
     return dict(zip(known["grid_code"], beyond.tolist(), strict=True))
-
-
-def _last_numbers(grids: gpd.GeoDataFrame, used_codes: Iterable[str]) -> dict[str, int]:
-    """The highest number of each community among its grids and the codes used in the past."""
-    last = dict.fromkeys(grids["community_code"], 0)
-    for code, community in zip(grids["grid_code"], grids["community_code"], strict=True):
-        last[community] = max(last[community], _number(code, community))
-    for code in used_codes:
-        # a number has three digits or more, and a community's code may begin another's
-        for end in range(1, len(code) - 2):
-            if code[:end] in last:
-                last[code[:end]] = max(last[code[:end]], _number(code, code[:end]))
-    return last
-
-
-def _number(code: str, community: str) -> int:
-    """The number in a grid code; 0 for a code of another scheme."""
-    digits = code.removeprefix(community)
-    return int(digits) if digits != code and digits.isascii() and digits.isdigit() else 0
 
 
 def _after(before: gpd.GeoDataFrame, boards: list[Board]) -> gpd.GeoDataFrame:

@@ -11,7 +11,6 @@ import pandas as pd
 import shapely
 
 from geodata.assign import assign
-from geodata.change.heirs import find_heirs
 from geodata.draw.encode import encode_points
 from geodata.draw.page import ComparisonMap
 from geodata.draw.payload import coverage_payload
@@ -38,9 +37,8 @@ def comparison_map(
 ) -> ComparisonMap:
     """Draw two plans as a choice on one map, in the look of :func:`geodata.draw.coverage_map`.
 
-    A household moves when it leaves the heir of its grid (:func:`geodata.change.heirs.find_heirs`):
-    a grid that gives a block away does not move all its households for bearing another code. Only
-    the households that move are put into the page, as places without their addresses.
+    A household moves when its grid has another code. Only the households that move are put into
+    the page, as places without their addresses.
 
     Parameters
     ----------
@@ -114,7 +112,6 @@ def _moved(
     if homes.crs is not None and homes.crs != STORAGE_CRS:
         homes = homes.to_crs(STORAGE_CRS)
     homes = homes.reset_index(drop=True)
-    heirs = find_heirs(before, after, homes, snap_tolerance_m=snap_tolerance_m)
     old, new = (
         assign(grids, homes, snap_tolerance_m)["grid_code"].to_numpy(dtype=object)
         for grids in (before, after)
@@ -128,11 +125,7 @@ def _moved(
             "households": homes["households"] if "households" in homes.columns else 1,
         }
     )
-    stays = [
-        pd.isna(then) if pd.isna(now) else heirs.get(now) == then
-        for then, now in zip(old, new, strict=True)
-    ]
-    places = rows[~np.array(stays, dtype=bool)]
+    places = rows[np.array([then != now for then, now in zip(old, new, strict=True)], dtype=bool)]
     places = places.groupby(["x", "y", "before", "after"], sort=True)["households"].sum()
     places = places.reset_index()
     return {

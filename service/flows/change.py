@@ -8,16 +8,15 @@ from time import perf_counter
 from typing import Any, Literal
 
 import geopandas as gpd
-import shapely
 from sqlalchemy.orm import Session
 
 from geodata import change as remedies
+from geodata.change.posts import hand_over
 from geodata.errors import InputError, PlanError
 from service.db.frames import read_frame
 from service.db.statements import load_statements
 from service.errors import NotFound
 from service.flows import plans
-from service.flows.assign import assign
 from service.flows.differences import (
     Difference,
     area_values,
@@ -39,15 +38,16 @@ Keep = Literal["preview", "draft", "active"]
 class ChangeReport:
     """What a change did, or would do, in one data set.
 
-    ``difference`` is None where there was nothing to do. ``posts`` gives, by new grid and role, the
-    posts held now in the grids that it came from by members who live on its side. ``plan`` is None
-    for a preview.
+    ``difference`` is None where there was nothing to do. ``posts`` gives, by grid after the change
+    and role, the posts that it holds then (see :func:`geodata.change.posts.hand_over`);
+    ``posts_ended`` those that end because its need is met. ``plan`` is None for a preview.
     """
 
     dataset: str
     difference: Difference | None
     steps: Sequence[dict[str, Any]]
     posts: dict[str, dict[str, int]]
+    posts_ended: int
     posts_required: dict[str, int]
     plan: dict[str, Any] | None
     seconds: float
@@ -63,6 +63,7 @@ class ChangeReport:
         return {
             **told,
             "posts_required": self.posts_required,
+            "posts_ended": self.posts_ended,
             "steps": list(self.steps),
             "seconds": self.seconds,
         }
@@ -118,7 +119,7 @@ def rebalance(
             _barriers(session, area),
             **_sizes(area),
             seed=seed,
-            used_codes=_used_codes(session, area),
+            used_codes=plans.used_codes(session, communities=area.communities),
             progress=lambda done, total, step=step: progress(step, done, total),  # type: ignore[misc]
         )
         named = ("rebalanced", {"seed": seed})
@@ -151,7 +152,7 @@ def split(
         parts=parts,
         **_sizes(area),
         seed=seed,
-        used_codes=_used_codes(session, area),
+        used_codes=plans.used_codes(session, communities=area.communities),
     )
     named = ("split", {"grid": code, "parts": parts, "seed": seed})
     return _carry_out(session, area, change, named, keep, began)
@@ -188,77 +189,107 @@ def _carry_out(
     A preview goes the same way and is then undone, so the codes that it shows are those that the
     grids would get.
     """
-    difference, plan, posts = None, None, {}
+    difference, plan, posts = None, None, None
+    required = session.execute(_SQL["required"], area_values(area))
+    needs = {row.role: row.posts for row in required}
     touched = sorted(set(change.sides["community_code"]))
     if touched:
         (part,) = find_areas(session, dataset=area.dataset, communities=touched)
         with session.begin_nested() as savepoint:
-            saved = _save(session, part, change.grids, named)
+            saved = _save(session, part, change, named)
             if keep != "draft":
                 plans.validate(session, plan_id=saved.plan_id)
             before = read_frame(session, _SQL["grids_in_force"], area_values(part))
             after = plans.plan_grids(session, plan_id=saved.plan_id)
             difference = compare_in(part, before, after, read_households(session, part))
-            posts = _posts_by_side(session, part, difference, after)
+            posts = _posts_of(session, part, difference, after, needs)
             if keep == "active":
+                posts.hand_over(session)
                 plans.activate(session, plan_id=saved.plan_id)
-                assign(session, dataset=part.dataset, communities=touched)
             if keep == "preview":
                 savepoint.rollback()
             else:
                 plan = {"id": saved.plan_id, "state": keep}
-    required = session.execute(_SQL["required"], area_values(area))
     steps = change.report[change.report["steps"] != ""][["community_code", "steps", "redone"]]
     return ChangeReport(
         dataset=area.dataset,
         difference=difference,
         steps=records(steps),
-        posts=posts,
-        posts_required={row.role: row.posts for row in required},
+        posts=posts.by_grid() if posts else {},
+        posts_ended=posts.ended if posts else 0,
+        posts_required=needs,
         plan=plan,
         seconds=round(perf_counter() - began, 3),
     )
 
 
 def _save(
-    session: Session, area: Area, grids: gpd.GeoDataFrame, named: tuple[str, dict[str, Any]]
+    session: Session, area: Area, change: remedies.Change, named: tuple[str, dict[str, Any]]
 ) -> plans.Saved:
     act, parameters = named
+    grids, report = (
+        frame[frame["community_code"].isin(area.communities)]
+        for frame in (change.grids, change.report)
+    )
+    figures = ("grids_before", "grids", "out_of_range_before", "out_of_range", "households_moved")
     return plans.save(
         session,
         name=f"{area.dataset}, {act}",
         communities=area.communities,
-        grids=grids[grids["community_code"].isin(area.communities)],
+        grids=grids,
         parameters={**_sizes(area), act: parameters},
-        report={},
+        report={name: int(report[name].sum()) for name in figures},
     )
 
 
-def _posts_by_side(
-    session: Session, area: Area, difference: Difference, after: gpd.GeoDataFrame
-) -> dict[str, dict[str, int]]:
-    """Posts held now, by the new grid on whose side the member lives and by role.
+@dataclass(frozen=True, slots=True)
+class _Posts:
+    """The posts of the grids that change: their ids, the grid of each before and after."""
 
-    A member whose place is not known counts for the side of the most households.
-    """
-    sides = difference.lookup.dropna(subset=["old_code", "new_code"])
-    coming = {old: sorted(group["new_code"]) for old, group in sides.groupby("old_code")}
-    shapes = dict(zip(after["grid_code"], after.geometry, strict=True))
-    load = dict(zip(after["grid_code"], after["households"], strict=True))
-    counted: dict[str, dict[str, int]] = {}
-    for post in read_frame(session, _SQL["posts"], area_values(area)).itertuples():
-        candidates = coming.get(post.grid_code, [])
-        if not candidates:
-            continue
-        home = post.geometry
-        if home is None:
-            chosen = max(candidates, key=lambda code: load[code])
-        else:
-            distances = shapely.distance([shapes[code] for code in candidates], home)
-            chosen = candidates[int(distances.argmin())]
-        roles = counted.setdefault(chosen, {})
-        roles[post.role] = roles.get(post.role, 0) + 1
-    return counted
+    ids: list[int]
+    before: list[str]
+    after: list[str | None]
+    roles: list[str]
+
+    def by_grid(self) -> dict[str, dict[str, int]]:
+        """How many of each role every grid holds after the change."""
+        counted: dict[str, dict[str, int]] = {}
+        for code, role in zip(self.after, self.roles, strict=True):
+            if code is not None:
+                held = counted.setdefault(code, {})
+                held[role] = held.get(role, 0) + 1
+        return counted
+
+    @property
+    def ended(self) -> int:
+        """How many end."""
+        return self.after.count(None)
+
+    def hand_over(self, session: Session) -> None:
+        """End the posts that leave their grid, and let those that move begin in the other."""
+        moved = [
+            (post, new)
+            for post, old, new in zip(self.ids, self.before, self.after, strict=True)
+            if new != old
+        ]
+        there = [(post, code) for post, code in moved if code is not None]
+        session.execute(_SQL["end_posts"], {"ids": [post for post, _ in moved]})
+        values = {"ids": [post for post, _ in there], "codes": [code for _, code in there]}
+        session.execute(_SQL["move_posts"], values)
+
+
+def _posts_of(
+    session: Session,
+    area: Area,
+    difference: Difference,
+    after: gpd.GeoDataFrame,
+    needs: dict[str, int],
+) -> _Posts:
+    posts = read_frame(session, _SQL["posts"], area_values(area))
+    given = hand_over(posts, difference.lookup, after, needs or None)
+    return _Posts(
+        posts["id"].tolist(), posts["grid_code"].tolist(), given.tolist(), posts["role"].tolist()
+    )
 
 
 def _area_of(session: Session, codes: Sequence[str]) -> Area:
@@ -279,10 +310,6 @@ def _area_of(session: Session, codes: Sequence[str]) -> Area:
 def _barriers(session: Session, area: Area) -> gpd.GeoDataFrame | None:
     found = read_frame(session, _SQL["barriers"], area_values(area))
     return found if len(found) else None
-
-
-def _used_codes(session: Session, area: Area) -> Sequence[str]:
-    return session.execute(_SQL["used_codes"], area_values(area)).scalars().all()
 
 
 def _sizes(area: Area) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import geopandas as gpd
 import numpy as np
 from sqlalchemy.orm import Session
 
+from geodata.change import keep_codes
 from geodata.delineate import Plan
 from geodata.delineate import delineate as draw_up
 from geodata.errors import PlanError
@@ -171,12 +172,21 @@ def _delineate_area(
         )
     if plan.grids.empty:
         raise PlanError(f"no grid could be drawn in the data set '{area.dataset}'")
+    grids = plan.grids.assign(
+        grid_code=keep_codes(
+            plans.last_grids(session, communities=codes),
+            plan.grids.drop(columns="grid_code"),
+            households,
+            used_codes=plans.used_codes(session, communities=codes),
+            snap_tolerance_m=area.snap_tolerance_m,
+        )
+    )
     figures = _figures(plan, communities, barriers, sizes)
     saved = plans.save(
         session,
         name=area.dataset,
         communities=codes,
-        grids=plan.grids,
+        grids=grids,
         parameters={**sizes, "seed": seed, "snap_tolerance_m": area.snap_tolerance_m},
         report=figures,
     )

@@ -14,6 +14,7 @@ import shapely
 from sqlalchemy.orm import Session
 
 from geodata.assign import assign
+from geodata.change import keep_codes
 from geodata.change.flags import flagged
 from geodata.coverage import check, repair
 from geodata.coverage.placing import place_in_parents
@@ -204,13 +205,19 @@ def _loaded(session: Session, area: Area, polygons: gpd.GeoDataFrame) -> gpd.Geo
     households = read_households(session, area)
     member = assign(polygons, households, area.snap_tolerance_m)["grid_code"].to_numpy(dtype=object)
     load = households["households"].groupby(member).sum()
+    codes = keep_codes(
+        plans.last_grids(session, communities=area.communities),
+        polygons,
+        households,
+        used_codes=plans.used_codes(session, communities=area.communities),
+        snap_tolerance_m=area.snap_tolerance_m,
+    )
     grids = polygons.assign(
         households=polygons["grid_code"].map(load).fillna(0).astype(np.int64),
         parts=shapely.get_num_geometries(polygons.geometry.to_numpy()).astype(np.int32),
     )
-    return flagged(
-        grids, households, member, checked_limits(area.target, area.minimum, area.maximum)
-    )
+    limits = checked_limits(area.target, area.minimum, area.maximum)
+    return flagged(grids, households, member, limits).assign(grid_code=codes)
 
 
 def _counts(faults: gpd.GeoDataFrame) -> dict[str, int]:

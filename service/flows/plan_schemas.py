@@ -9,7 +9,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.web.parameters import Parameters
 
-__all__ = ["DayParameters", "NewDay", "PlanDifference", "PlanDocument", "PlanState", "Validated"]
+__all__ = [
+    "Activated",
+    "DayParameters",
+    "NewDay",
+    "PlanDifference",
+    "PlanDocument",
+    "PlanState",
+    "Validated",
+]
 
 
 class DayParameters(Parameters):
@@ -46,7 +54,7 @@ class Descent(BaseModel):
     old_code: str | None
     new_code: str | None
     kind: Literal["U", "S", "M", "X"] = Field(description="Unchanged, split, merged, irregular.")
-    households_moved: int = Field(description="Households that leave the heir of their grid so.")
+    households_moved: int = Field(description="Households whose code changes so.")
 
 
 class Side(BaseModel):
@@ -54,7 +62,7 @@ class Side(BaseModel):
 
     grid_code: str
     community_code: str
-    households_before: float | None = Field(description="Of the grid whose heir it is, if any.")
+    households_before: float | None = Field(description="Null for a new code.")
     households: int
     deviation: float = Field(description="From the target, signed, as a share of it.")
     in_range: bool
@@ -86,10 +94,28 @@ class Validated(BaseModel):
     grids: int
 
 
+class StrayLoad(BaseModel):
+    """A grid whose load has left the range since it was drawn."""
+
+    grid_code: str
+    households: int = Field(description="Assigned to it now.")
+    households_drawn: int
+
+
+class Activated(BaseModel):
+    """A plan that was switched to."""
+
+    plan: int
+    state: str
+    effective_from: date = Field(description="Its first day.")
+    reassigned: int = Field(description="Household records whose grid changed.")
+    posts_ended: int = Field(description="Posts in grids that the plan ended.")
+    out_of_range: list[StrayLoad] = Field(description="Grids that left the range meanwhile.")
+
+
 class PlanState(BaseModel):
     """A plan after its state changed."""
 
     plan: int
     state: str
-    effective_from: date | None = Field(None, description="First day, once it is active.")
     ends: date | None = Field(None, description="The day from which it no longer rules.")

@@ -27,7 +27,7 @@ from sqlalchemy.orm import Session
 from service.app import create_app
 from service.db.engine import Database
 from service.divisions.models import Dataset, Division
-from service.grids.models import CommunityPlan, Grid, GridPlan, PlanGrid
+from service.grids.models import CommunityPlan, Grid, GridPlan, GridVersion, PlanGrid
 from service.households.models import Assignment, Household
 from service.imports.models import ImportBatch  # noqa: F401  # households refer to it
 from service.places.models import Facility
@@ -80,11 +80,11 @@ def _add_divisions_and_grids(session: Session) -> None:
         start=1,
     ):
         polygon = f"SRID=4326;POLYGON(({_box(west, 0, east, 0.01)}))"
-        grid = Grid(id=number, code=code, community_code=community, geometry=polygon)
-        grid.number = int(code[-3:])
-        session.add(grid)
+        session.add(Grid(id=number, code=code, community_code=community, number=int(code[-3:])))
         session.flush()
-        session.add(PlanGrid(plan_id=1, grid_id=number))
+        session.add(GridVersion(grid_id=number, version=1, geometry=polygon))
+        session.flush()
+        session.add(PlanGrid(plan_id=1, grid_id=number, version=1))
     session.flush()
     _activate(session, plan_id=1, communities=("C1", "C2"))
 

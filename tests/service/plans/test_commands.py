@@ -66,14 +66,14 @@ def test_split_compare_and_merge(gridward: Cli, drawn: Any, tmp_path: Path) -> N
     files = tmp_path / "lookup.csv", tmp_path / "moves.csv"
     status, out, err = gridward("plan", "diff", 1, new, "-o", files[0], "--moves", files[1])
     assert status == 0, err
-    assert "101006" in out
+    assert "101005" in out
     lookup, moves = (file.read_text("utf-8-sig").splitlines() for file in files)
     assert lookup[0] == "old_code,new_code,kind,households_moved"
     assert sorted(line.split(",")[2] for line in lookup[1:]) == ["S", "S", "U", "U", "U"]
     assert moves[0] == "reference,old_code,new_code,households,lon,lat"
     assert len(moves) == 51
 
-    assert gridward("plan", "merge", "101005", "101006", "--draft")[0] == 0
+    assert gridward("plan", "merge", "101001", "101005", "--draft")[0] == 0
     listed = json.loads(gridward("plan", "list", "--json")[1])["plans"]
     assert [plan["state"] for plan in listed] == ["active", "active", "draft"]
     status, _, err = gridward("plan", "merge", "101005", "102001")
