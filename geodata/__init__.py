@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from geodata import draw, quality, sample
     from geodata.assign import assign
-    from geodata.coverage import Coverage, check, repair
+    from geodata.coverage import Coverage, check, fit, repair
     from geodata.delineate import delineate
     from geodata.frames import read_frames
     from geodata.manifest import read_manifest
@@ -35,6 +35,7 @@ __all__ = [
     "check",
     "delineate",
     "draw",
+    "fit",
     "quality",
     "read_frames",
     "read_manifest",
@@ -49,6 +50,7 @@ _HOME = {
     "assign": "geodata.assign",
     "check": "geodata.coverage",
     "delineate": "geodata.delineate",
+    "fit": "geodata.coverage",
     "read_frames": "geodata.frames",
     "read_manifest": "geodata.manifest",
     "repair": "geodata.coverage",
