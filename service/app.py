@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 from geodata.assets import VENDOR_URL
 from service.db.engine import Database
 from service.exports.routes import router as exports_router
+from service.flows.change_routes import router as change_router
 from service.flows.plan_routes import router as plans_router
 from service.households.routes import router as households_router
 from service.maps.routes import router as maps_router
@@ -35,6 +36,7 @@ _ROUTERS = (
     teams_router,
     households_router,
     plans_router,
+    change_router,
     maps_router,
     exports_router,
     health_router,

@@ -17,7 +17,7 @@ import shapely
 from numpy.typing import NDArray
 
 from geodata.coverage.closing import ADJUSTMENTS, Drawing, close_faults
-from geodata.coverage.faults import code_column
+from geodata.coverage.faults import AREA_TOLERANCE_M2, code_column
 from geodata.coverage.overlaps import made_valid, polygonal
 from geodata.errors import InputError
 from geodata.metric import MetricPlane
@@ -35,10 +35,11 @@ class Fitted:
     polygons : GeoDataFrame
         The same rows in the same order.
     adjustments : GeoDataFrame
-        One row a place: ``kind``, ``codes`` (who has the ground now, then who had it),
-        ``area_m2``, ``moved_m`` (the farthest that a border moved there, metres), ``geometry``.
-        The kinds are ``gap`` (filled), ``overlap`` (parted), ``stray`` (cut off), ``sliver`` (a
-        splinter that went to its neighbour) and ``invalid`` (mended).
+        One row a place larger than the rounding of coordinates: ``kind``, ``codes`` (who has the
+        ground now, then who had it), ``area_m2``, ``moved_m`` (the farthest that a border moved
+        there, metres), ``geometry``. The kinds are ``gap`` (filled), ``overlap`` (parted),
+        ``stray`` (cut off), ``sliver`` (a splinter that went to its neighbour) and ``invalid``
+        (mended).
     moved : DataFrame
         One row a polygon that changed: ``code``, ``moved_m``, ``gained_m2``, ``lost_m2``.
     """
@@ -107,6 +108,7 @@ def fit(
         position = np.append(sound, -1)
         closed["owner"] = position[closed["owner"].to_numpy(dtype=np.int64)]
         closed["losers"] = [tuple(position[at] for at in each) for each in closed["losers"]]
+        closed = closed[closed["area_m2"] > AREA_TOLERANCE_M2].reset_index(drop=True)
         done = pd.concat([mended, closed], ignore_index=True) if len(mended) else closed
     return Fitted(
         polygons=polygons.set_geometry(gpd.GeoSeries(shapes, polygons.index, crs=polygons.crs)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,13 +13,26 @@ from service.commands.options import Communities, Dataset, Json
 from service.commands.sessions import open_session
 
 if TYPE_CHECKING:
-    from service.flows.change import Keep
+    from collections.abc import Sequence
+
+    from service.flows.change import ChangeReport, Keep
+    from service.flows.differences import Difference
 
 __all__ = ["diff", "merge", "rebalance", "split"]
 
 Draft = Annotated[bool, typer.Option("--draft", help="Keep the new plan as a draft.")]
 Apply = Annotated[
     bool, typer.Option("--apply", help="Switch to it today and assign the households again.")
+]
+On = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d"], help="The day of the switch (default: today)."),
+]
+Lookup = Annotated[
+    Path | None, typer.Option("--out", "-o", help="Write the look-up old -> new there.")
+]
+Moves = Annotated[
+    Path | None, typer.Option("--moves", help="Write the households that move there, as .csv.")
 ]
 _FIGURES = (
     "grids_before",
@@ -28,6 +42,7 @@ _FIGURES = (
     "out_of_range",
     "kinds",
     "posts_required",
+    "posts_ended",
     "plan",
 )
 _SIDES = ("grid_code", "households_before", "households", "deviation", "in_range", "compactness")
@@ -38,22 +53,28 @@ def rebalance(
     dataset: Dataset = None,
     draft: Draft = False,
     preview: Annotated[bool, typer.Option("--preview", help="Show it and keep nothing.")] = False,
+    on: On = None,
     seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
+    out: Lookup = None,
+    moves: Moves = None,
     json: Json = False,
 ) -> None:
     """Bring grids that households overloaded or left back into range, moving few."""
     from service.flows.change import rebalance as bring_back
 
+    keep = _keep(draft=draft, apply=not preview, both=draft and preview)
     with progress_bar() as progress, open_session() as session:
         reports = bring_back(
             session,
             dataset=dataset,
             communities=community,
-            keep=_keep(draft=draft, apply=not preview),
+            keep=keep,
+            on=_day(on, keep),
             seed=seed,
             progress=progress,
         )
         told = [report.as_dict() for report in reports]
+    _write(reports, out, moves, json)
     if json:
         print_json({"datasets": told})
         return
@@ -69,76 +90,110 @@ def split(
     parts: Annotated[int, typer.Option(min=2, help="Into how many, of about equal load.")] = 2,
     apply: Apply = False,
     draft: Draft = False,
+    on: On = None,
     seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
+    out: Lookup = None,
+    moves: Moves = None,
     json: Json = False,
 ) -> None:
     """Split a grid: a preview, unless --apply or --draft is given."""
     from service.flows.change import split as part
 
+    keep = _keep(draft=draft, apply=apply, both=draft and apply)
     with open_session() as session:
-        keep = _keep(draft=draft, apply=apply)
-        told = part(session, code=code, parts=parts, keep=keep, seed=seed).as_dict()
-    _tell(f"{code} split", told, json)
+        report = part(session, code=code, parts=parts, keep=keep, on=_day(on, keep), seed=seed)
+    _tell(f"{code} split", report, out, moves, json)
 
 
 def merge(
     codes: Annotated[list[str], typer.Argument(metavar="CODE CODE...", help="Grids to merge.")],
     apply: Apply = False,
     draft: Draft = False,
+    on: On = None,
+    out: Lookup = None,
+    moves: Moves = None,
     json: Json = False,
 ) -> None:
     """Merge grids that hang together: a preview, unless --apply or --draft is given."""
     from service.flows.change import merge as unite
 
+    keep = _keep(draft=draft, apply=apply, both=draft and apply)
     with open_session() as session:
-        told = unite(session, codes=codes, keep=_keep(draft=draft, apply=apply)).as_dict()
-    _tell(f"{', '.join(codes)} merged", told, json)
+        report = unite(session, codes=codes, keep=keep, on=_day(on, keep))
+    _tell(f"{', '.join(codes)} merged", report, out, moves, json)
 
 
 def diff(
     first: Annotated[int, typer.Argument(metavar="A", help="The plan before.")],
     second: Annotated[int, typer.Argument(metavar="B", help="The plan after.")],
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Write the look-up old -> new there.")
-    ] = None,
-    moves: Annotated[
-        Path | None, typer.Option("--moves", help="Write the households that move there.")
-    ] = None,
+    out: Lookup = None,
+    moves: Moves = None,
     json: Json = False,
 ) -> None:
     """Compare two plans: which grid comes from which, and which households move."""
-    from geodata.write import write
     from service.flows import differences
 
     with open_session() as session:
         found = differences.diff(session, first=first, second=second)
-    if out is not None:
-        write(found.lookup, out)
-    if moves is not None:
-        write(found.moves, moves)
     told = found.as_dict()
+    _write_frames([found], out, moves, json)
     if json:
         print_json(told)
     else:
         _show(f"Plan {first} to plan {second}", told)
-    for path in (out, moves):
-        if path is not None and not json:
-            say(f"{path} written")
 
 
-def _keep(*, draft: bool, apply: bool) -> Keep:
+def _keep(*, draft: bool, apply: bool, both: bool) -> Keep:
+    if both:
+        raise typer.BadParameter("give one of them, not both", param_hint="--draft")
     if draft:
         return "draft"
     return "active" if apply else "preview"
 
 
-def _tell(title: str, told: dict[str, Any], json: bool) -> None:
+def _day(on: datetime | None, keep: Keep) -> date | None:
+    if on is None:
+        return None
+    if keep != "active":
+        raise typer.BadParameter("a day goes with a switch (--apply)", param_hint="--on")
+    return on.date()
+
+
+def _tell(
+    title: str, report: ChangeReport, out: Path | None, moves: Path | None, json: bool
+) -> None:
+    told = report.as_dict()
+    _write([report], out, moves, json)
     if json:
         print_json(told)
         return
     _show(title, told)
     if told["plan"] is None:
         say("a preview: --apply switches to it, --draft keeps it as a draft")
+
+
+def _write(
+    reports: Sequence[ChangeReport], out: Path | None, moves: Path | None, json: bool
+) -> None:
+    found = [report.difference for report in reports if report.difference is not None]
+    _write_frames(found, out, moves, json)
+
+
+def _write_frames(
+    found: Sequence[Difference], out: Path | None, moves: Path | None, json: bool
+) -> None:
+    """The look-up and the households that move, as files; where nothing changes there is none."""
+    import pandas as pd
+
+    from geodata.write import write
+
+    if not found:
+        return
+    for path, name in ((out, "lookup"), (moves, "moves")):
+        if path is not None:
+            write(pd.concat([getattr(each, name) for each in found], ignore_index=True), path)
+            if not json:
+                say(f"{path} written")
 
 
 def _show(title: str, told: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from time import perf_counter
 from typing import Any, Literal
 
@@ -75,6 +76,7 @@ def rebalance(
     dataset: str | None = None,
     communities: Sequence[str] | None = None,
     keep: Keep = "active",
+    on: date | None = None,
     seed: int = 0,
     progress: Progress = silent,
 ) -> list[ChangeReport]:
@@ -87,7 +89,10 @@ def rebalance(
     dataset, communities : optional
         Only this data set, only these communities.
     keep : Keep
-        ``active`` validates the new plan, switches to it and assigns the households again.
+        ``active`` validates the new plan and switches to it; if that is today, the households are
+        assigned again and the posts handed over.
+    on : date, optional
+        The day of the switch; today by default.
     seed : int
         Seed of the search where a grid is drawn anew.
     progress : callable, optional
@@ -123,16 +128,22 @@ def rebalance(
             progress=lambda done, total, step=step: progress(step, done, total),  # type: ignore[misc]
         )
         named = ("rebalanced", {"seed": seed})
-        reports.append(_carry_out(session, area, change, named, keep, began))
+        reports.append(_carry_out(session, area, change, named, (keep, on), began))
     if not reports:
         raise PlanError("no plan is active there: run 'gridward delineate' first")
     return reports
 
 
 def split(
-    session: Session, *, code: str, parts: int = 2, keep: Keep = "preview", seed: int = 0
+    session: Session,
+    *,
+    code: str,
+    parts: int = 2,
+    keep: Keep = "preview",
+    on: date | None = None,
+    seed: int = 0,
 ) -> ChangeReport:
-    """Split a grid in force into parts of about equal load.
+    """Split a grid in force into parts of about equal load; ``keep`` and ``on`` as above.
 
     Raises
     ------
@@ -155,11 +166,13 @@ def split(
         used_codes=plans.used_codes(session, communities=area.communities),
     )
     named = ("split", {"grid": code, "parts": parts, "seed": seed})
-    return _carry_out(session, area, change, named, keep, began)
+    return _carry_out(session, area, change, named, (keep, on), began)
 
 
-def merge(session: Session, *, codes: Sequence[str], keep: Keep = "preview") -> ChangeReport:
-    """Merge grids in force of one community that hang together.
+def merge(
+    session: Session, *, codes: Sequence[str], keep: Keep = "preview", on: date | None = None
+) -> ChangeReport:
+    """Merge grids in force of one community that hang together; ``keep`` and ``on`` as above.
 
     Raises
     ------
@@ -173,7 +186,7 @@ def merge(session: Session, *, codes: Sequence[str], keep: Keep = "preview") -> 
     before = read_frame(session, _SQL["grids_in_force"], area_values(area))
     change = remedies.merge(before, codes, read_households(session, area), **_sizes(area))
     named = ("merged", {"grids": sorted(codes)})
-    return _carry_out(session, area, change, named, keep, began)
+    return _carry_out(session, area, change, named, (keep, on), began)
 
 
 def _carry_out(
@@ -181,7 +194,7 @@ def _carry_out(
     area: Area,
     change: remedies.Change,
     named: tuple[str, dict[str, Any]],
-    keep: Keep,
+    then: tuple[Keep, date | None],
     began: float,
 ) -> ChangeReport:
     """Save the new grids as a plan, tell what changes, and forget, keep or switch to it.
@@ -189,7 +202,9 @@ def _carry_out(
     A preview goes the same way and is then undone, so the codes that it shows are those that the
     grids would get.
     """
-    difference, plan, posts = None, None, None
+    keep, on = then
+    difference, posts = None, None
+    plan: dict[str, Any] | None = None
     required = session.execute(_SQL["required"], area_values(area))
     needs = {row.role: row.posts for row in required}
     touched = sorted(set(change.sides["community_code"]))
@@ -203,13 +218,16 @@ def _carry_out(
             after = plans.plan_grids(session, plan_id=saved.plan_id)
             difference = compare_in(part, before, after, read_households(session, part))
             posts = _posts_of(session, part, difference, after, needs)
-            if keep == "active":
-                posts.hand_over(session)
-                plans.activate(session, plan_id=saved.plan_id)
             if keep == "preview":
                 savepoint.rollback()
-            else:
+            elif keep == "draft":
                 plan = {"id": saved.plan_id, "state": keep}
+            else:
+                done = plans.activate(
+                    session, plan_id=saved.plan_id, on=on, hand_over=posts.hand_over
+                )
+                begins = done.effective_from
+                plan = {"id": saved.plan_id, "state": keep, "effective_from": begins}
     steps = change.report[change.report["steps"] != ""][["community_code", "steps", "redone"]]
     return ChangeReport(
         dataset=area.dataset,

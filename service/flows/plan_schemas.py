@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, Literal
 
@@ -12,10 +13,12 @@ from service.web.parameters import Parameters
 __all__ = [
     "Activated",
     "DayParameters",
+    "Descent",
     "NewDay",
     "PlanDifference",
     "PlanDocument",
     "PlanState",
+    "Side",
     "Validated",
 ]
 
@@ -82,7 +85,7 @@ class PlanDifference(BaseModel):
     households_moved: int
     kinds: dict[str, int] = Field(description="Rows of the look-up by kind.")
     lookup: list[Descent]
-    sides: list[Side]
+    sides: Sequence[Side]
 
 
 class Validated(BaseModel):

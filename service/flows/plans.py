@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
@@ -218,13 +218,20 @@ def _refuse_faults(session: Session, plan_id: int, because: str = "") -> None:
         )
 
 
-def activate(session: Session, *, plan_id: int, on: date | None = None) -> Activation:
+def activate(
+    session: Session,
+    *,
+    plan_id: int,
+    on: date | None = None,
+    hand_over: Callable[[Session], None] | None = None,
+) -> Activation:
     """Switch the communities of a validated plan to it from a day on.
 
     Plans that ruled them end on that day; one that no community follows any longer is retired.
     What may have changed since the plan was validated is looked at again. Where the plan begins
     today, posts in grids that it ends are ended and, if households have been assigned before, they
-    are assigned again; for a day to come, both wait until then.
+    are assigned again; for a day to come, both wait until then. ``hand_over`` is called before
+    posts end: it may move them to other grids.
 
     Raises
     ------
@@ -254,6 +261,8 @@ def activate(session: Session, *, plan_id: int, on: date | None = None) -> Activ
     _share_vertices(session, plan_id)
     for step in ("close_superseded", "open_range", "mark_active", "retire_superseded"):
         session.execute(_SQL[step], values)
+    if effective_from == today and hand_over is not None:
+        hand_over(session)
     return _take_effect(session, plan_id, effective_from, today)
 
 

@@ -156,12 +156,16 @@ def test_every_route_is_described(document: dict[str, Any], reader: TestClient) 
         if "security" in operation
     ]
     assert sorted(writes) == [
+        ("/grids/merge", "post"),
         ("/grids/{code}/posts", "post"),
+        ("/grids/{code}/split", "post"),
         ("/households/{household}/assignment", "put"),
+        ("/plans", "post"),
         ("/plans/{plan_id}/activate", "post"),
         ("/plans/{plan_id}/retire", "post"),
         ("/plans/{plan_id}/validate", "post"),
         ("/posts/{post_id}", "delete"),
+        ("/rebalance", "post"),
     ]
 
 
