@@ -15,13 +15,16 @@ import shapely
 from numpy.typing import NDArray
 
 from geodata.coverage import Coverage
-from geodata.errors import InputError
+from geodata.inputs import AREAS, POINTS, checked_frame, number, texts
 from geodata.metric import MetricPlane
 
 __all__ = ["assign"]
 
 # Grids that are equally near but for the rounding of coordinates.
 _TIE_M: Final = 1e-6
+
+# No place on Earth is farther out, in any unit.
+_FARTHEST: Final = 1e12
 
 _NO_POSITION: Final = "no position: the household has no point"
 _NO_GRID: Final = "there is no grid"
@@ -65,18 +68,17 @@ def assign(
     The nearest grid is sought in the metric plane of the grids; its distance is measured at the
     latitude of the household, so that it holds in a province as well.
     """
-    if not snap_tolerance_m >= 0:
-        raise InputError(
-            f"the snap tolerance must be 0 m or more, not {snap_tolerance_m}",
-            field="snap_tolerance_m",
-        )
+    number(snap_tolerance_m, "snap_tolerance_m", unit=" m")
+    grids = checked_frame(grids, "grids", "grid_code", kinds=AREAS)
+    households = checked_frame(households, "households", kinds=POINTS)
     codes, polygons = _ordered_grids(grids)
-    if grids.crs is not None and households.crs is not None and grids.crs != households.crs:
+    if grids.crs != households.crs:
         households = households.to_crs(grids.crs)
     points = _points(households)
 
     xy = np.column_stack([shapely.get_x(points), shapely.get_y(points)])
-    placed = np.isfinite(xy).all(axis=1)
+    with np.errstate(invalid="ignore"):
+        placed = (np.abs(xy) < _FARTHEST).all(axis=1)
     index, shared = Coverage(polygons).locate(xy[:, 0], xy[:, 1])
     inside = index >= 0
     distance = np.where(inside, 0.0, np.nan)
@@ -110,33 +112,15 @@ def assign(
 
 def _ordered_grids(grids: gpd.GeoDataFrame) -> tuple[NDArray[Any], NDArray[Any]]:
     """Codes in ascending order and their polygons: the lowest position is the lowest code."""
-    if "grid_code" not in grids.columns:
-        raise InputError("the grids have no column 'grid_code'", field="grid_code")
-    codes = grids["grid_code"].astype(object).to_numpy()
-    missing = np.flatnonzero(pd.isna(codes))
-    if len(missing):
-        raise InputError("a grid has no code", row=int(missing[0]) + 1, field="grid_code")
-    codes = np.array([str(code) for code in codes], dtype=object)
+    codes = texts(grids, "grid_code", "grids", unique=True)
     order = np.argsort(codes, kind="stable")
-    codes = codes[order]
-    twice = np.flatnonzero(codes[1:] == codes[:-1])
-    if len(twice):
-        raise InputError(f"grid code '{codes[twice[0]]}' occurs more than once", field="grid_code")
-    return codes, np.array(grids.geometry, dtype=object)[order]
+    return codes[order], np.array(grids.geometry, dtype=object)[order]
 
 
 def _points(households: gpd.GeoDataFrame) -> NDArray[Any]:
     """Points of the households, None where there is none."""
     points = np.array(households.geometry, dtype=object)
     points[shapely.is_empty(points)] = None
-    kinds = shapely.get_type_id(points)
-    wrong = np.flatnonzero((kinds > 0) & ~shapely.is_empty(points))
-    if len(wrong):
-        raise InputError(
-            f"a household must be a point, not a {points[wrong[0]].geom_type}",
-            row=int(wrong[0]) + 1,
-            field="geometry",
-        )
     return points
 
 

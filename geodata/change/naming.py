@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from geodata.assign import assign
-from geodata.change.result import checked_grids
+from geodata.change.result import checked_grids, checked_households
 from geodata.coverage.overlaps import made_valid
 from geodata.delineate.plan import household_points
 from geodata.errors import InputError
+from geodata.inputs import AREAS, checked_frame, listed, texts
 
 __all__ = ["fresh_codes", "handed_on", "keep_codes", "last_numbers"]
 
@@ -62,12 +63,9 @@ def keep_codes(
     InputError
         Columns missing, or a code of ``before`` chosen twice.
     """
-    before = checked_grids(before)
-    if "community_code" not in after:
-        raise InputError("the grids have no column 'community_code'", field="community_code")
-    if after.crs is not None and after.crs != before.crs:
-        after = after.to_crs(before.crs)
-    community = after["community_code"].astype(str).to_numpy(dtype=object)
+    before, households = checked_grids(before), checked_households(households)
+    after = checked_frame(after, "new grids", "community_code", kinds=AREAS).to_crs(before.crs)
+    community = texts(after, "community_code", "new grids")
     codes = _chosen(before, after, community)
     pairs = _shared(before, after.assign(community_code=community), households, snap_tolerance_m)
     old_home = before["community_code"].to_numpy(dtype=object)
@@ -82,7 +80,7 @@ def keep_codes(
         common[row, column] = group["common"]
         for at, heir in zip(new, handed_on(common), strict=True):
             codes[at] = names[old[heir]] if heir >= 0 else None
-    last = last_numbers(dict.fromkeys(community), [*names, *used_codes])
+    last = last_numbers(dict.fromkeys(community), [*names, *listed(used_codes, "used_codes")])
     return fresh_codes(codes, community, last)
 
 

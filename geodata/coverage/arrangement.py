@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from scipy.spatial import KDTree
 
 from geodata.metric import MetricPlane
 
@@ -110,21 +111,38 @@ def edge_lines(
 
 
 def arrange(
-    lines: NDArray[Any], shapes: NDArray[Any], parents: NDArray[Any], home: NDArray[np.int64]
+    lines: NDArray[Any],
+    feet: NDArray[np.float64],
+    shapes: NDArray[Any],
+    parents: NDArray[Any],
+    home: NDArray[np.int64],
+    plane: MetricPlane,
 ) -> Cells:
     """Cut the plane along lines, and find out what covers each cell.
 
     Parameters
     ----------
     lines : array of LineString
+    feet : (f, 2) float64
         Of all boundaries, as of :func:`edge_lines`.
     shapes : (n,) array of valid Polygon or MultiPolygon
     parents : (m,) array of the same
         They do not overlap.
     home : (n,) int64
         The parent of each polygon.
+    plane : MetricPlane
+
+    Notes
+    -----
+    Lines are noded on a grid of a thousandth of a millimetre, so that not even borders that differ
+    by the rounding of a projection make cells without width; the vertices that were there before
+    then come back bit for bit, those of the parents first.
     """
-    faces = shapely.get_parts(shapely.polygonize(shapely.get_parts(shapely.union_all(lines))))
+    grid = NEAR_M / max(plane.metres_per_x, plane.metres_per_y)
+    noded = shapely.get_parts(shapely.union_all(lines, grid_size=grid))
+    faces = shapely.get_parts(shapely.polygonize(noded))
+    vertices = [*(shapely.get_coordinates(each) for each in (parents, shapes)), feet]
+    faces = _restored(faces, vertices, 2.0 * grid)
     inside = shapely.point_on_surface(faces)
     face, polygon = shapely.STRtree(shapes).query(inside, predicate="intersects")
     at, host = shapely.STRtree(parents).query(inside, predicate="intersects")
@@ -152,6 +170,23 @@ def arrange(
         polygon=polygon[order][start[cut[cell]] + step],
         disputed=disputed[cut],
     )
+
+
+def _restored(faces: NDArray[Any], known: list[NDArray[np.float64]], near: float) -> NDArray[Any]:
+    """The faces with known vertices in the place of those that are nearer than that to them."""
+    trees = [KDTree(each) for each in known if len(each)]
+
+    def back(xy: NDArray[np.float64]) -> NDArray[np.float64]:
+        places, vertex = np.unique(xy, axis=0, return_inverse=True)
+        open_places = np.ones(len(places), dtype=bool)
+        for tree in trees:
+            distance, at = tree.query(places, distance_upper_bound=near)
+            found = open_places & np.isfinite(distance)
+            places[found] = tree.data[at[found]]
+            open_places &= ~found
+        return places[vertex.reshape(-1)]
+
+    return np.asarray(shapely.transform(faces, back))
 
 
 def edges_shared(shapes: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -60,7 +60,7 @@ def close_faults(drawing: Drawing) -> tuple[NDArray[Any], pd.DataFrame]:
     A polygon of which nothing would be left stays as it is drawn.
     """
     lines, feet = edge_lines(drawing.shapes, drawing.parents, drawing.plane, drawing.tolerance_m)
-    cells = arrange(lines, drawing.shapes, drawing.parents, drawing.home)
+    cells = arrange(lines, feet, drawing.shapes, drawing.parents, drawing.home, drawing.plane)
     beside = _adjacency(cells.shape)
     outside = drawing.home[cells.polygon] != cells.parent[cells.cell]
     far_out, cut = _strays(drawing, cells, beside, outside)
@@ -83,7 +83,7 @@ def close_faults(drawing: Drawing) -> tuple[NDArray[Any], pd.DataFrame]:
     )
     shapes = drawing.shapes.copy()
     for polygon, rows in pd.Series(pairs[:, 0]).groupby(pairs[:, 1]).indices.items():
-        shapes[polygon] = shapely.coverage_union_all(cells.shape[pairs[rows, 0]])
+        shapes[polygon] = _united(cells.shape[pairs[rows, 0]])
     shapes = _without(shapes, feet, drawing.plane)
     closed = _closed(drawing, cells, outside, settled, owner, moved)
     return shapes, pd.concat([closed, cut], ignore_index=True)
@@ -155,7 +155,7 @@ def _settled(
     largest = pd.Series(area).groupby(whose).transform("max").to_numpy()
     for number in np.flatnonzero((whose >= 0) & (area < largest)):
         at = np.flatnonzero(piece == number)
-        shape = drawing.plane.to_metres(shapely.coverage_union_all(cells.shape[at]))
+        shape = drawing.plane.to_metres(_united(cells.shape[at]))
         if 2.0 * shape.area < drawing.tolerance_m * shape.length:
             sliver_of[at], owner[at] = owner[at], -1
     return _Settled(owner, sliver_of)
@@ -168,7 +168,7 @@ def _claims(drawing: Drawing, cells: Cells, settled: _Settled) -> pd.DataFrame:
     polygon, ground = [], []
     for each, rows in pd.Series(held).groupby(settled.owner[held]).indices.items():
         polygon.append(each)
-        ground.append(shapely.coverage_union_all(cells.shape[held[rows]]))
+        ground.append(_united(cells.shape[held[rows]]))
     metric = drawing.plane.to_metres(np.array(ground, dtype=object))
     shapes = drawing.plane.to_metres(cells.shape[disputed])
     # the whole cell must be near, not only its corners: a bay has them all on one shore
@@ -249,6 +249,14 @@ def _closed(
     return pd.DataFrame(rows, columns=list(ADJUSTMENTS))
 
 
+def _united(cells: NDArray[Any]) -> Any:
+    """The union of cells; all their vertices are kept."""
+    try:
+        return shapely.coverage_union_all(cells)
+    except shapely.errors.GEOSException:  # rounding made two without width lie over each other
+        return shapely.union_all(cells)
+
+
 def _row(
     drawing: Drawing,
     cells: Cells,
@@ -258,7 +266,7 @@ def _row(
     losers: tuple[int, ...],
     moved_m: float,
 ) -> dict[str, Any]:
-    shape = shapely.coverage_union_all(cells.shape[piece])
+    shape = _united(cells.shape[piece])
     area = shape.area * drawing.plane.square_metres_per_unit
     return dict(zip(ADJUSTMENTS, (kind, owner, losers, area, moved_m, shape), strict=True))
 

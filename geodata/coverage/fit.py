@@ -17,9 +17,10 @@ import shapely
 from numpy.typing import NDArray
 
 from geodata.coverage.closing import ADJUSTMENTS, Drawing, close_faults
-from geodata.coverage.faults import AREA_TOLERANCE_M2, code_column
+from geodata.coverage.faults import AREA_TOLERANCE_M2, code_column, codes_of
 from geodata.coverage.overlaps import made_valid, polygonal
 from geodata.errors import InputError
+from geodata.inputs import AREAS, checked_frame, number
 from geodata.metric import MetricPlane
 from geodata.schema import FIT_TOLERANCE_M
 
@@ -86,13 +87,10 @@ def fit(
     InputError
         A tolerance below 0, no column with a code, a parent that is not known.
     """
-    if not 0 <= tolerance_m < 1e6:
-        raise InputError(
-            f"the tolerance must be 0 m or more, not {tolerance_m}", field="tolerance_m"
-        )
-    codes = polygons[code_column(polygons)].astype(str).to_numpy(dtype=object)
-    if parents.crs is not None and polygons.crs is not None:
-        parents = parents.to_crs(polygons.crs)
+    number(tolerance_m, "tolerance_m", unit=" m")
+    polygons = checked_frame(polygons, "polygons")
+    parents = checked_frame(parents, "parents", kinds=AREAS).to_crs(polygons.crs)
+    codes = np.array(codes_of(polygons, code_column(polygons)), dtype=object)
     home = _homes(polygons, parents)
     plane = MetricPlane.of_frame(parents if len(parents) else polygons)
     given = np.array(polygons.geometry, dtype=object)

@@ -7,7 +7,6 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import geopandas as gpd
 import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +15,7 @@ from shapely import GeometryType
 from geodata.coverage.cells import CellIndex, build_index
 from geodata.coverage.crossing import UNDECIDED, locate_in_cells
 from geodata.errors import InputError
+from geodata.inputs import geometries
 
 __all__ = ["Coverage"]
 
@@ -41,7 +41,7 @@ class Coverage:
     Raises
     ------
     InputError
-        A geometry that is not a polygon, with its position.
+        Something that is no geometry, or one that is not a polygon, with its position.
 
     Examples
     --------
@@ -52,9 +52,7 @@ class Coverage:
     """
 
     def __init__(self, polygons: Any) -> None:
-        if isinstance(polygons, gpd.GeoDataFrame):
-            polygons = polygons.geometry
-        self._polygons = np.array(polygons, dtype=object).reshape(-1)
+        self._polygons = geometries(polygons, "polygons")
         kinds = shapely.get_type_id(self._polygons)
         wrong = np.flatnonzero(
             ~np.isin(kinds, [GeometryType.POLYGON, GeometryType.MULTIPOLYGON])
@@ -107,13 +105,7 @@ class Coverage:
             share, or where they overlap. A point on the outer boundary, which one polygon only
             covers, is no tie and False.
         """
-        px, py = np.broadcast_arrays(
-            np.atleast_1d(np.asarray(x, dtype=np.float64)),
-            np.atleast_1d(np.asarray(y, dtype=np.float64)),
-        )
-        px, py = np.ascontiguousarray(px), np.ascontiguousarray(py)
-        if px.ndim != 1:
-            raise ValueError(f"x and y must have one dimension, not {px.ndim}")
+        px, py = _coordinates(x, y)
         if self._vertices == 0:
             return np.full(len(px), -1, dtype=np.int32), np.zeros(len(px), dtype=bool)
         worth = max(_FEW_POINTS, self._vertices // _VERTICES_PER_POINT)
@@ -165,6 +157,20 @@ class Coverage:
         count = np.bincount(finite[point], minlength=len(x))
         found = np.where(count > 0, lowest, -1).astype(np.int32)
         return found, count > 1
+
+
+def _coordinates(x: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Both as arrays of one dimension and the same length."""
+    try:
+        px, py = np.broadcast_arrays(
+            np.atleast_1d(np.asarray(x, dtype=np.float64)),
+            np.atleast_1d(np.asarray(y, dtype=np.float64)),
+        )
+    except (TypeError, ValueError) as error:
+        raise InputError(f"x and y must be numbers, as many of each: {error}") from error
+    if px.ndim != 1:
+        raise InputError(f"x and y must have one dimension, not {px.ndim}")
+    return np.ascontiguousarray(px), np.ascontiguousarray(py)
 
 
 def _processors() -> int:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from geodata.draw.compare import comparison_map
 from geodata.draw.page import SCRIPTS, STYLE, CoverageMap, script_text
 from geodata.draw.payload import coverage_payload
+from geodata.errors import InputError
+from geodata.inputs import checked_path, limits, shown
 from geodata.write.pages import write_page
 
 if TYPE_CHECKING:
@@ -42,9 +44,9 @@ def coverage_map(
     posts: pd.DataFrame | None = None,
     vacancies: pd.DataFrame | None = None,
     team: Mapping[str, int] | None = None,
-    target: int = 400,
-    minimum: int = 300,
-    maximum: int = 500,
+    target: float = 400,
+    minimum: float = 300,
+    maximum: float = 500,
     title: str | None = None,
     barriers: gpd.GeoDataFrame | None = None,
     addresses: bool = True,
@@ -113,6 +115,7 @@ def coverage_map(
         barriers=barriers,
         addresses=addresses,
     )
+    target, minimum, maximum = limits(target, minimum, maximum)
     meta = {
         "title": title or "Coverage of service grids",
         "target": int(target),
@@ -132,7 +135,9 @@ def save_map(map_: folium.Map, path: Path | str) -> Path:
     UnavailableError
         The file cannot be written.
     """
-    return write_page(map_.get_root().render(), path)
+    if not hasattr(map_, "get_root"):
+        raise InputError(f"a map is needed, as coverage_map gives it, not {shown(map_)}")
+    return write_page(map_.get_root().render(), checked_path(path))
 
 
 def _roles(payload: dict[str, object], team: Mapping[str, int] | None) -> list[str]:

@@ -14,6 +14,8 @@ import shapely
 from numpy.typing import NDArray
 
 from geodata.errors import InputError
+from geodata.inputs import AREAS, POINTS, checked_frame, number
+from geodata.inputs import placed as has_place
 from geodata.metric import MetricPlane
 
 __all__ = ["StaffingProblem", "role_groups", "state_problem"]
@@ -91,10 +93,11 @@ def state_problem(
         Ids of members without a place, in order.
     warnings : tuple of str
     """
-    if max_posts < 1:
-        raise InputError(f"must be at least 1, not {max_posts}", field="max_posts")
-    if max_distance_m is not None and not max_distance_m >= 0:
-        raise InputError(f"must be 0 m or more, not {max_distance_m}", field="max_distance_m")
+    max_posts = int(number(max_posts, "max_posts", least=1, whole=True))
+    if max_distance_m is not None:
+        number(max_distance_m, "max_distance_m", unit=" m")
+    grids = checked_frame(grids, "grids", "grid_code", kinds=AREAS)
+    members = checked_frame(members, "members", "member_id", "roles", kinds=POINTS)
     roles, demand = _team(team)
     codes = _unique_text(grids, "grid_code", "grid code")
     ids = _unique_text(members, "member_id", "member id")
@@ -103,8 +106,7 @@ def state_problem(
     held = [_roles(value, row) for row, value in enumerate(_column(members, "roles"), start=1)]
     capacity = _capacity(members, max_posts)
     points = _member_points(members)
-    placed = ~(shapely.is_missing(points) | shapely.is_empty(points))
-    placed &= np.isfinite(shapely.get_x(points)) & np.isfinite(shapely.get_y(points))
+    placed = has_place(points)
 
     position = {role: k for k, role in enumerate(roles)}
     eligible = np.zeros((len(ids), len(roles)), dtype=bool)
@@ -132,6 +134,8 @@ def state_problem(
 
 def _team(team: Mapping[str, int]) -> tuple[list[str], NDArray[np.int64]]:
     """Roles with at least one post, in the order of the team."""
+    if not isinstance(team, Mapping):
+        raise InputError("the team must be a mapping, such as {'police': 1}", field="team")
     if not team:
         raise InputError("the team names no role: give at least one, such as police = 1")
     for role, posts in team.items():

@@ -70,5 +70,5 @@ def test_no_address_is_on_the_page_and_the_order_does_not_matter():
 def test_without_households_the_plans_are_still_drawn():
     found = payload(comparison_map(BEFORE, AFTER))
     assert "moved" not in found
-    with pytest.raises(InputError, match="no such column"):
+    with pytest.raises(InputError, match="have no column"):
         comparison_map(BEFORE.drop(columns="grid_code"), AFTER)
