@@ -102,7 +102,7 @@ def _adjacency(shapes: NDArray[Any]) -> csr_array:
     one, other = edges_shared(shapes)
     ends = (np.concatenate([one, other]), np.concatenate([other, one]))
     return csr_array(
-        coo_array((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(len(shapes),) * 2)
+        coo_array((np.ones(len(ends[0]), dtype=np.int32), ends), shape=(len(shapes),) * 2)
     )
 
 

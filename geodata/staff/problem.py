@@ -142,7 +142,7 @@ def _team(team: Mapping[str, int]) -> tuple[list[str], NDArray[np.int64]]:
         if not isinstance(role, str) or not role.strip():
             raise InputError(f"{role!r} is not the name of a role", field="team")
         whole = isinstance(posts, int | np.integer) and not isinstance(posts, bool)
-        if not whole or posts < 0:
+        if not whole or not 0 <= posts < 2**31:
             raise InputError(
                 f"must be a whole number of posts, 0 or more, not {posts!r}", field=f"team.{role}"
             )
