@@ -126,7 +126,7 @@ def rebalance(
             progress(len(repaired), len(troubled))
     notes = {each.board.site.code: _note(each) for each in repaired if each.steps}
     after = _after(tidy, [each.board for each in repaired])
-    return changed(tidy, after, households, limits, snap_tolerance_m, notes)
+    return changed(tidy, after, households, limits, snap_tolerance_m, notes, accepted=True)
 
 
 def split(

@@ -137,10 +137,13 @@ def changed(
     limits: Limits,
     snap_tolerance_m: float,
     notes: dict[str, tuple[str, str | None]] | None = None,
+    *,
+    accepted: bool = False,
 ) -> Change:
     """The change from one set of checked grids to another; see :class:`Change`.
 
-    ``notes`` gives, by community, the steps that were taken, in words, and what was redone.
+    ``notes`` gives, by community, the steps that were taken, in words, and what was redone;
+    ``accepted`` says that everything was tried, so that what is out of range is flagged.
     """
     _, load = household_points(households, before.crs)
     member = [
@@ -164,7 +167,7 @@ def changed(
         households=loads[1].to_numpy(dtype=np.int64),
         parts=shapely.get_num_geometries(after.geometry.to_numpy()).astype(np.int32),
     )
-    after = flagged(after, households, member[1], limits)
+    after = flagged(after, households, member[1], limits, accepted=accepted)
     lookup = _lookup(before, after, moves)
     return Change(
         grids=after,

@@ -13,7 +13,7 @@ from service.commands.options import Communities, Dataset, Json
 from service.commands.sessions import open_session
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from service.flows.change import ChangeReport, Keep
     from service.flows.differences import Difference
@@ -34,18 +34,7 @@ Lookup = Annotated[
 Moves = Annotated[
     Path | None, typer.Option("--moves", help="Write the households that move there, as .csv.")
 ]
-_FIGURES = (
-    "grids_before",
-    "grids",
-    "households_moved",
-    "out_of_range_before",
-    "out_of_range",
-    "kinds",
-    "posts_required",
-    "posts_ended",
-    "plan",
-)
-_SIDES = ("grid_code", "households_before", "households", "deviation", "in_range", "compactness")
+_KINDS = {"U": "unchanged", "S": "split", "M": "merged", "X": "irregular"}
 
 
 def rebalance(
@@ -197,18 +186,69 @@ def _write_frames(
 
 
 def _show(title: str, told: dict[str, Any]) -> None:
-    figures(title, {name: told[name] for name in _FIGURES if told.get(name) is not None})
+    figures(title, dict(_figures(told)))
     changed = [row for row in told["lookup"] if row["kind"] != "U"]
     if changed:
-        columns = ("old_code", "new_code", "kind", "households_moved")
-        print_table("Look-up", columns, ([row[name] for name in columns] for row in changed))
+        print_table(
+            "Look-up",
+            ("old", "new", "kind", "households moved"),
+            (
+                (row["old_code"], row["new_code"], _KINDS[row["kind"]], row["households_moved"])
+                for row in changed
+            ),
+        )
     if told["sides"]:
+        needs = told.get("posts_required")
+        columns = ["grid", "before", "households", "from target", "in range", "compactness"]
         print_table(
             "Grids that change",
-            (*_SIDES, "posts"),
-            ([*(row[name] for name in _SIDES), _posts(row)] for row in told["sides"]),
+            [*columns, *(["posts"] if needs else [])],
+            ([*_side(row), *([_posts(row, needs)] if needs else [])] for row in told["sides"]),
         )
 
 
-def _posts(side: dict[str, Any]) -> str:
-    return ", ".join(f"{count} {role}" for role, count in sorted(side.get("posts", {}).items()))
+def _figures(told: dict[str, Any]) -> Iterator[tuple[str, object]]:
+    yield "grids", _from_to(told["grids_before"], told["grids"])
+    yield "households", told["households"]
+    yield "households that move", told["households_moved"]
+    out = (told["out_of_range_before"], told["out_of_range"])
+    yield "households out of range", _from_to(*(round(each) for each in out))
+    kinds = [f"{_KINDS[kind]} {count:,}" for kind, count in told["kinds"].items() if count]
+    yield "look-up", ", ".join(kinds)
+    if told.get("posts_required"):
+        yield "posts that a grid needs", sum(told["posts_required"].values())
+    if told.get("posts_ended"):
+        yield "posts that end", told["posts_ended"]
+    plan = told.get("plan")
+    if plan is not None:
+        since = f", from {plan['effective_from']}" if "effective_from" in plan else ""
+        yield "plan", f"{plan['id']}, {plan['state']}{since}"
+
+
+def _from_to(before: int, after: int) -> str:
+    return f"{before:,}" if before == after else f"{before:,} -> {after:,}"
+
+
+def _side(row: dict[str, Any]) -> tuple[object, ...]:
+    before, after = row["compactness_before"], row["compactness"]
+    return (
+        row["grid_code"],
+        None if row["households_before"] is None else int(row["households_before"]),
+        row["households"],
+        f"{100 * row['deviation']:+.0f} %",
+        row["in_range"],
+        f"{after:.2f}" if before is None else f"{before:.2f} -> {after:.2f}",
+    )
+
+
+def _posts(side: dict[str, Any], needs: dict[str, int]) -> str:
+    """How many posts are held of those that are needed, and which are not."""
+    held = side["posts"]
+    short = {role: posts - held.get(role, 0) for role, posts in needs.items()}
+    lacking = [
+        role.replace("_", " ") if missing == 1 else f"{missing} {role.replace('_', ' ')}"
+        for role, missing in short.items()
+        if missing > 0
+    ]
+    said = f"{sum(held.values())} of {sum(needs.values())}"
+    return f"{said}, lacks {', '.join(lacking)}" if lacking else said

@@ -149,9 +149,7 @@ def _judge_plan(
     polygons, name = _find_yardstick(yardstick) if yardstick else (None, "")
     with open_session() as session:
         faults = plans.faults(session, plan_id=plan_id)
-        frames = plan_frames(
-            session, plan_id=plan_id, before=before, with_households=polygons is not None
-        )
+        frames = plan_frames(session, plan_id=plan_id, before=before)
     report: dict[str, Any] = {"quality": _figures(frames, polygons, name)}
     if html is not None:
         report["html"] = str(_write_report(frames, polygons, name, html))

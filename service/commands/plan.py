@@ -91,7 +91,7 @@ def activate(
         )
     if outcome.out_of_range:
         print_table(
-            "Left the range since they were drawn",
+            "Grids out of range",
             ("grid", "households", "drawn with"),
             (list(row.values()) for row in outcome.out_of_range),
         )

@@ -98,7 +98,7 @@ class Validated(BaseModel):
 
 
 class StrayLoad(BaseModel):
-    """A grid whose load has left the range since it was drawn."""
+    """A grid whose load is out of range although no flag says so."""
 
     grid_code: str
     households: int = Field(description="Assigned to it now.")
@@ -113,7 +113,7 @@ class Activated(BaseModel):
     effective_from: date = Field(description="Its first day.")
     reassigned: int = Field(description="Household records whose grid changed.")
     posts_ended: int = Field(description="Posts in grids that the plan ended.")
-    out_of_range: list[StrayLoad] = Field(description="Grids that left the range meanwhile.")
+    out_of_range: list[StrayLoad] = Field(description="Grids out of range without a flag.")
 
 
 class PlanState(BaseModel):

@@ -78,7 +78,7 @@ class Activation:
     posts_ended : int
         Posts in grids that the plan ended.
     out_of_range : list of dict
-        Grids whose load has left the range since they were drawn: grid_code, households now,
+        Grids whose load is out of range although no flag says so: grid_code, households now,
         households_drawn.
     """
 

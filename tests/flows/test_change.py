@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import geopandas as gpd
@@ -70,8 +71,10 @@ def test_a_preview_shows_what_apply_does_and_leaves_nothing(drawn: Database) -> 
         assert rows(session, "SELECT count(*) FROM grid") == [(8,)]
     with drawn.session() as session:
         done = split(session, code="101001", keep="active").as_dict()
-        assert done["plan"] == {"id": rows(session, "SELECT max(id) FROM grid_plan")[0][0]} | {
-            "state": "active"
+        assert done["plan"] == {
+            "id": rows(session, "SELECT max(id) FROM grid_plan")[0][0],
+            "state": "active",
+            "effective_from": date.today().isoformat(),
         }
     for name in ("lookup", "sides", "households_moved", "posts_required"):
         assert done[name] == seen[name]
