@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 import geodata as gd
 from benchmarks._svg import BLUE, GREY, INK, LIGHT, Layer, Map, categories, sheet
+from geodata.delineate.energy import Weights
 from geodata.delineate.faces import as_lines
 from geodata.delineate.partition import partition
 from geodata.delineate.power import balanced_labels, bisection_centres
-from geodata.delineate.refine import Weights
 from geodata.delineate.search import Effort, whole
 from geodata.delineate.task import Items, Limits, merge_items, metric_area
 from geodata.delineate.tiling import Tiling, tile

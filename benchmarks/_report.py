@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import resource
@@ -15,7 +16,15 @@ from time import perf_counter
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["command", "median_seconds", "peak_mib", "show"]
+__all__ = [
+    "command",
+    "forget_peak",
+    "median_seconds",
+    "own_mib",
+    "peak_mib",
+    "server_seconds",
+    "show",
+]
 
 
 def command() -> str:
@@ -39,7 +48,43 @@ def median_seconds(
 
 def peak_mib() -> float:
     """Largest resident memory of this process so far, MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+    # the other figure begins with what the parent had when it started this process
+    return own_mib("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+
+
+def own_mib(kind: str, process: int | str = "self") -> float:
+    """Memory of a process by the kernel's name for its kind, MiB; 0 where the system is silent."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text("ascii").splitlines()
+    except OSError:
+        return 0.0
+    return int(dict(line.split(":", 1) for line in lines)[kind].split()[0]) / 1024
+
+
+def server_seconds(data: Path) -> float:
+    """Processor seconds of a PostgreSQL server and all its processes, gone ones too, so far."""
+    try:
+        postmaster = int((data / "postmaster.pid").read_text("ascii").split()[0])
+        ticks = sum(int(each) for each in _stat(postmaster)[11:15])
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                fields = _stat(int(folder.name))
+                if int(fields[1]) == postmaster:
+                    ticks += sum(int(each) for each in fields[11:15])
+    except (OSError, ValueError):
+        return 0.0
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _stat(process: int) -> list[str]:
+    """Fields of a process from its state on; 1 is its parent, 11 to 14 are times."""
+    return Path(f"/proc/{process}/stat").read_text("ascii").rpartition(")")[2].split()
+
+
+def forget_peak() -> None:
+    """Let the peak of this process (VmHWM) begin anew, where the system can."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", "ascii")
 
 
 def show(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:

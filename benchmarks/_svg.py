@@ -23,8 +23,10 @@ __all__ = [
     "LIGHT",
     "ORANGE",
     "Layer",
+    "Line",
     "Map",
     "categories",
+    "chart",
     "deviation_colours",
     "sheet",
 ]
@@ -138,6 +140,74 @@ def sheet(
         )
         + "\n"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Points (x, y) of one line of a chart, and its name."""
+
+    name: str
+    points: Sequence[tuple[float, float]]
+
+
+def chart(lines: Sequence[Line], *, x: str, y: str, width: int = 760, height: int = 420) -> str:
+    """Lines over two axes in powers of ten, as the text of an SVG file.
+
+    Each line is named at its right end; where names would touch, they move apart.
+    """
+    left, right, top, bottom = 62, 240, 16, 44
+    xs, ys = (np.log10([point[k] for line in lines for point in line.points]) for k in (0, 1))
+    west, east = float(xs.min()), float(max(xs.max(), xs.min() + 1e-9))
+    low, high = float(np.floor(ys.min())), float(np.ceil(ys.max()))
+
+    def place(point: tuple[float, float]) -> tuple[float, float]:
+        across = (np.log10(point[0]) - west) / (east - west)
+        up = (np.log10(point[1]) - low) / (high - low)
+        return left + across * (width - left - right), height - bottom - up * (
+            height - top - bottom
+        )
+
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        f'width="{width}" height="{height}" '
+        f'font-family="system-ui, sans-serif" font-size="{_CAPTION}" fill="{INK}">',
+        f'<rect width="{width}" height="{height}" fill="#fff"/>',
+    ]
+    for power in range(int(np.ceil(west)), int(np.floor(east)) + 1):
+        at, _ = place((10.0**power, 10.0**low))
+        parts.append(f'<path d="M{at:.1f} {top}V{height - bottom}" stroke="#ddd"/>')
+        parts.append(
+            f'<text x="{at:.1f}" y="{height - bottom + _LINE}" text-anchor="middle">'
+            f"{10**power:,}</text>"
+        )
+    for power in range(int(low), int(high) + 1):
+        _, at = place((10.0**west, 10.0**power))
+        parts.append(f'<path d="M{left} {at:.1f}H{width - right}" stroke="#ddd"/>')
+        parts.append(
+            f'<text x="{left - 8}" y="{at + 4:.1f}" text-anchor="end">{10.0**power:g}</text>'
+        )
+    parts.append(
+        f'<text x="{(left + width - right) / 2:.0f}" y="{height - 8}" text-anchor="middle">'
+        f"{escape(x)}</text>"
+    )
+    parts.append(
+        f'<text x="14" y="{(top + height - bottom) / 2:.0f}" text-anchor="middle" '
+        f'transform="rotate(-90 14 {(top + height - bottom) / 2:.0f})">{escape(y)}</text>'
+    )
+    colours = (VERMILION, ORANGE, PURPLE, BLUE, INK, GREEN, SKY)
+    level = top
+    for number in sorted(range(len(lines)), key=lambda k: -lines[k].points[-1][1]):
+        colour = colours[number % len(colours)]
+        places = [place(point) for point in lines[number].points]
+        data = "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in places)
+        parts.append(f'<path d="{data}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        parts += [f'<circle cx="{a:.1f}" cy="{b:.1f}" r="3" fill="{colour}"/>' for a, b in places]
+        level = max(places[-1][1] + 4, level + _LINE)
+        parts.append(
+            f'<text x="{width - right + 10}" y="{level:.1f}" fill="{colour}">'
+            f"{escape(lines[number].name)}</text>"
+        )
+    return "\n".join([*parts, "</svg>"]) + "\n"
 
 
 def _drawn(layer: Layer, west: float, north: float, scale: float) -> str:

@@ -17,11 +17,18 @@ from numpy.typing import NDArray
 from geodata.coverage import Coverage
 from geodata.inputs import AREAS, POINTS, checked_frame, number, texts
 from geodata.metric import MetricPlane
+from geodata.schema import METHODS
 
-__all__ = ["assign"]
+__all__ = ["Placer", "assign"]
 
 # Grids that are equally near but for the rounding of coordinates.
 _TIE_M: Final = 1e-6
+# Points outside every grid whose nearest grids are measured together.
+_MEASURED_AT_ONCE: Final = 10_000
+
+_COVERS, _BOUNDARY, _SNAPPED, _EXCEPTION = (
+    METHODS.index(name) for name in ("covers", "boundary", "snapped", "exception")
+)
 
 # No place on Earth is farther out, in any unit.
 _FARTHEST: Final = 1e12
@@ -62,59 +69,150 @@ def assign(
     InputError
         Grids without codes, with a code twice, or not polygons; households that are not points;
         a negative tolerance.
-
-    Notes
-    -----
-    The nearest grid is sought in the metric plane of the grids; its distance is measured at the
-    latitude of the household, so that it holds in a province as well.
     """
-    number(snap_tolerance_m, "snap_tolerance_m", unit=" m")
-    grids = checked_frame(grids, "grids", "grid_code", kinds=AREAS)
-    households = checked_frame(households, "households", kinds=POINTS)
-    codes, polygons = _ordered_grids(grids)
-    if grids.crs != households.crs:
-        households = households.to_crs(grids.crs)
+    placer = Placer(grids, snap_tolerance_m)
+    households = checked_frame(households, "households", kinds=POINTS).to_crs(placer.crs)
     points = _points(households)
-
-    xy = np.column_stack([shapely.get_x(points), shapely.get_y(points)])
-    with np.errstate(invalid="ignore"):
-        placed = (np.abs(xy) < _FARTHEST).all(axis=1)
-    index, shared = Coverage(polygons).locate(xy[:, 0], xy[:, 1])
-    inside = index >= 0
-    distance = np.where(inside, 0.0, np.nan)
-    outside = np.flatnonzero(placed & ~inside)
-    nearest = index.copy()
-    if len(outside):
-        plane = MetricPlane.of_frame(grids)
-        nearest[outside], distance[outside] = _nearest(
-            polygons, points[outside], plane, geographic=_is_geographic(grids)
-        )
-    snapped = ~inside & (distance <= snap_tolerance_m)
-
-    method = np.full(len(points), "exception", dtype=object)
-    method[inside] = np.where(shared[inside], "boundary", "covers")
-    method[snapped] = "snapped"
-    taken = inside | snapped
+    x, y = shapely.get_x(points), shapely.get_y(points)
+    placed = _has_place(x, y)
+    position, method, distance = placer.place(x, y)
     grid_code = np.full(len(points), None, dtype=object)
-    grid_code[taken] = codes[nearest[taken]]
+    taken = position >= 0
+    grid_code[taken] = placer.codes[position[taken]]
     reason = np.full(len(points), None, dtype=object)
     for k in np.flatnonzero(~taken):
-        reason[k] = _reason(bool(placed[k]), distance[k], snap_tolerance_m)
+        reason[k] = placer.reason(float(distance[k])) if placed[k] else _NO_POSITION
     return pd.DataFrame(
         {
             "grid_code": pd.Series(grid_code, households.index, dtype=object),
-            "method": pd.Series(method, households.index, dtype="str"),
+            "method": pd.Series(
+                np.array(METHODS, dtype=object)[method], households.index, dtype="str"
+            ),
             "distance_m": pd.Series(distance, households.index, dtype="float64"),
             "reason": pd.Series(reason, households.index, dtype=object),
         }
     )
 
 
-def _ordered_grids(grids: gpd.GeoDataFrame) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Codes in ascending order and their polygons: the lowest position is the lowest code."""
-    codes = texts(grids, "grid_code", "grids", unique=True)
-    order = np.argsort(codes, kind="stable")
-    return codes[order], np.array(grids.geometry, dtype=object)[order]
+class Placer:
+    """Grids, ready to place households by the rules of :func:`assign`: arrays in, arrays out.
+
+    Parameters
+    ----------
+    grids, snap_tolerance_m
+        As for :func:`assign`, with the same errors.
+
+    Attributes
+    ----------
+    codes : ndarray of object, shape (grids,)
+        The grid codes, in the order of the grids.
+    crs : pyproj.CRS
+        That of the grids; EPSG:4326 where they had none.
+
+    Notes
+    -----
+    The nearest grid is measured in the metric plane at the latitude of the household, so that it
+    holds in a province as well, and whatever other grids there are.
+    """
+
+    def __init__(self, grids: gpd.GeoDataFrame, snap_tolerance_m: float = 50.0) -> None:
+        self._tolerance_m = number(snap_tolerance_m, "snap_tolerance_m", unit=" m")
+        grids = checked_frame(grids, "grids", "grid_code", kinds=AREAS)
+        self.crs = grids.crs
+        self.codes = texts(grids, "grid_code", "grids", unique=True)
+        # the lowest position is the lowest code
+        self._order = np.argsort(self.codes, kind="stable").astype(np.int32)
+        self._polygons = np.array(grids.geometry, dtype=object)[self._order]
+        self._coverage = Coverage(self._polygons)
+        self._geographic = bool(grids.crs.is_geographic)
+        self._plane = MetricPlane.of_frame(grids)
+
+    def place(
+        self, x: NDArray[np.float64], y: NDArray[np.float64]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int8], NDArray[np.float64]]:
+        """Place households at ``x`` and ``y``, shape (n,), in the CRS of the grids.
+
+        Returns
+        -------
+        position : ndarray of int32
+            Row of the grid; -1 for an exception.
+        method : ndarray of int8
+            Where the method is in ``geodata.schema.METHODS``.
+        distance_m : ndarray of float64
+            As in :func:`assign`.
+        """
+        found, shared = self._coverage.locate(x, y)
+        inside = found >= 0
+        method = np.where(inside, np.where(shared, _BOUNDARY, _COVERS), _EXCEPTION).astype(np.int8)
+        distance = np.where(inside, 0.0, np.nan)
+        outside = np.flatnonzero(~inside & _has_place(x, y))
+        for begin in range(0, len(outside), _MEASURED_AT_ONCE):
+            some = outside[begin : begin + _MEASURED_AT_ONCE]
+            nearest, distance[some] = self._nearest(x[some], y[some])
+            snapped = distance[some] <= self._tolerance_m
+            found[some[snapped]] = nearest[snapped]
+            method[some[snapped]] = _SNAPPED
+        taken = found >= 0
+        found[taken] = self._order[found[taken]]
+        return found, method, distance
+
+    def reason(self, distance_m: float) -> str:
+        """Say why a household that is so far from the nearest grid has none (NaN: no grid)."""
+        if np.isnan(distance_m):
+            return _NO_GRID
+        shown = f"{distance_m:.0f} m" if distance_m < 10_000 else f"{distance_m / 1000:.0f} km"
+        if shown == f"{self._tolerance_m:.0f} m":
+            shown = f"{distance_m:.2f} m"
+        return (
+            f"outside every grid: the nearest is {shown} away, "
+            f"over the {self._tolerance_m:g} m tolerance"
+        )
+
+    def _nearest(
+        self, x: NDArray[np.float64], y: NDArray[np.float64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The nearest polygon of each point, of equally near ones the lowest; metres."""
+        tree = self._coverage.tree
+        if len(tree) == 0:
+            return np.full(len(x), -1), np.full(len(x), np.nan)
+        scale = self._metres_per_unit(y)
+        points = shapely.points(x, y)
+        (point, _), least = tree.query_nearest(points, all_matches=False, return_distance=True)
+        # whatever may be as near once the axes are measured in metres
+        radius = np.empty(len(x))
+        radius[point] = (least * scale.max(axis=1)[point] + 2 * _TIE_M) / scale.min(axis=1)[point]
+        point, polygon = tree.query(points, predicate="dwithin", distance=radius)
+        apart = _metres_apart(self._polygons[polygon], x[point], y[point], scale[point])
+        distance = np.full(len(x), np.inf)
+        np.minimum.at(distance, point, apart)
+        near = apart <= distance[point] + _TIE_M
+        position = np.full(len(x), len(self._polygons))
+        np.minimum.at(position, point[near], polygon[near])
+        at_it = near & (polygon == position[point])
+        distance[point[at_it]] = apart[at_it]
+        return position, distance
+
+    def _metres_per_unit(self, y: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Metres that a unit of the coordinates measures along x and y, at each point."""
+        if self._geographic:
+            planes = [MetricPlane.at(0.0, latitude) for latitude in y.tolist()]
+        else:
+            planes = [self._plane] * len(y)
+        return np.array([(each.metres_per_x, each.metres_per_y) for each in planes])
+
+
+def _metres_apart(
+    polygons: NDArray[Any],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    scale: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Distance of each polygon from its point, both stretched by the scale of the point."""
+    here = np.column_stack([x, y])
+    xy, owner = shapely.get_coordinates(polygons, return_index=True)
+    # about the point, where small differences keep their digits
+    stretched: Any = shapely.set_coordinates(polygons.copy(), (xy - here[owner]) * scale[owner])
+    return np.asarray(shapely.distance(stretched, shapely.Point(0.0, 0.0)))
 
 
 def _points(households: gpd.GeoDataFrame) -> NDArray[Any]:
@@ -124,47 +222,6 @@ def _points(households: gpd.GeoDataFrame) -> NDArray[Any]:
     return points
 
 
-def _is_geographic(frame: gpd.GeoDataFrame) -> bool:
-    return frame.crs is None or bool(frame.crs.is_geographic)
-
-
-def _nearest(
-    polygons: NDArray[Any], points: NDArray[Any], plane: MetricPlane, *, geographic: bool
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Position of the nearest polygon of each point, and its distance in metres."""
-    position = np.full(len(points), -1, dtype=np.int64)
-    distance = np.full(len(points), np.nan)
-    present = ~(shapely.is_missing(polygons) | shapely.is_empty(polygons))
-    if not present.any():
-        return position, distance
-    metric_polygons, metric_points = plane.to_metres(polygons), plane.to_metres(points)
-    tree = shapely.STRtree(metric_polygons)
-    (point, _), least = tree.query_nearest(metric_points, all_matches=False, return_distance=True)
-    radius = np.empty(len(points))
-    radius[point] = least + _TIE_M
-    point, polygon = tree.query(metric_points, predicate="dwithin", distance=radius)
-    position[:] = len(polygons)
-    np.minimum.at(position, point, polygon)
-
-    lines = shapely.shortest_line(metric_points, metric_polygons[position])
-    step = shapely.get_coordinates(lines).reshape(-1, 2, 2)
-    step = np.abs(step[:, 1] - step[:, 0])
-    if geographic:
-        latitude = shapely.get_y(points)
-        local = [MetricPlane.at(0.0, float(y)) for y in latitude]
-        step[:, 0] *= [p.metres_per_x / plane.metres_per_x for p in local]
-        step[:, 1] *= [p.metres_per_y / plane.metres_per_y for p in local]
-    distance[:] = np.hypot(step[:, 0], step[:, 1])
-    return position, distance
-
-
-def _reason(placed: bool, distance_m: float, tolerance_m: float) -> str:
-    """Say why a household has no grid."""
-    if not placed:
-        return _NO_POSITION
-    if np.isnan(distance_m):
-        return _NO_GRID
-    shown = f"{distance_m:.0f} m" if distance_m < 10_000 else f"{distance_m / 1000:.0f} km"
-    if shown == f"{tolerance_m:.0f} m":
-        shown = f"{distance_m:.2f} m"
-    return f"outside every grid: the nearest is {shown} away, over the {tolerance_m:g} m tolerance"
+def _has_place(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.bool_]:
+    with np.errstate(invalid="ignore"):
+        return (np.abs(x) < _FARTHEST) & (np.abs(y) < _FARTHEST)

@@ -17,8 +17,9 @@ import shapely
 from numpy.typing import NDArray
 from shapely import GeometryType
 
+from geodata.along import length_along, segments
 from geodata.coverage.faults import code_column
-from geodata.coverage.overlaps import made_valid, overlapping_pairs
+from geodata.coverage.overlaps import joined, made_valid, overlapping_pairs
 from geodata.inputs import (
     ANY,
     AREAS,
@@ -34,6 +35,7 @@ from geodata.metric import MetricPlane
 
 __all__ = [
     "BARRIER_REACH_M",
+    "border_along",
     "count_parts",
     "flag_names",
     "measure",
@@ -46,7 +48,6 @@ BARRIER_REACH_M: Final = 12.0
 
 # Boundaries are sampled at the middle of pieces of at most this length.
 _PIECE_M: Final = 2.0
-_PIECES_AT_ONCE: Final = 500_000
 
 _LINES: Final = [GeometryType.LINESTRING, GeometryType.LINEARRING]
 
@@ -122,7 +123,7 @@ def measure(
         "gap_m2": _gap_area(shapes, community, communities, plane),
         "overlap_m2": float(shapely.area(overlapping_pairs(shapes)[2]).sum()),
         "polsby_popper_median": _over(_polsby_popper(shapes[plain]), np.median),
-        "on_barriers": _share_on_barriers(shapes, community, barriers, communities.crs, plane),
+        "on_barriers": _share_on_barriers(grids, barriers, plane),
         "flags": dict(sorted(Counter(name for names in flags for name in names).items())),
     }
     return pd.Series(figures, dtype=object)
@@ -204,34 +205,46 @@ def _gap_area(
     members = pd.Series(np.arange(len(shapes))).groupby(pd.Series(community, dtype=object)).indices
     none = np.empty(0, dtype=np.int64)
     codes = communities[code_column(communities)].astype(str)
-    covered = [shapely.union_all(shapes[members.get(code, none)]) for code in codes]
+    covered = [joined(shapes[members.get(code, none)]) for code in codes]
     gaps = shapely.difference(areas, np.array(covered, dtype=object))
     return float(np.nansum(shapely.area(gaps)))
 
 
+def border_along(
+    grids: gpd.GeoDataFrame, barriers: gpd.GeoDataFrame, plane: MetricPlane | None = None
+) -> tuple[float, float]:
+    """Length of the boundary between grids of one community, on barriers and in all.
+
+    Parameters
+    ----------
+    grids : GeoDataFrame
+        ``community_code`` and polygons.
+    barriers : GeoDataFrame
+        Lines, or polygons whose edges count.
+    plane : MetricPlane, optional
+        Where lengths are measured; about the centre of the grids by default.
+
+    Returns
+    -------
+    along, whole : float, metres
+        What lies within ``BARRIER_REACH_M`` of a barrier, and all of it.
+    """
+    plane = plane or MetricPlane.of_frame(grids)
+    if barriers.crs is not None and grids.crs is not None:
+        barriers = barriers.to_crs(grids.crs)
+    community = grids["community_code"].astype(str).to_numpy(dtype=object)
+    shapes = made_valid(plane.to_metres(np.array(grids.geometry, dtype=object)))
+    lines = _edges(plane.to_metres(np.array(barriers.geometry, dtype=object)))
+    borders = _edges(_inner_boundaries(shapes, community))
+    return length_along(segments(borders), segments(lines), BARRIER_REACH_M, _PIECE_M)
+
+
 def _share_on_barriers(
-    shapes: NDArray[Any],
-    community: NDArray[Any],
-    barriers: gpd.GeoDataFrame | None,
-    crs: Any,
-    plane: MetricPlane,
+    grids: gpd.GeoDataFrame, barriers: gpd.GeoDataFrame | None, plane: MetricPlane
 ) -> float:
     """Share of the inner boundary that lies within reach of a barrier."""
-    if barriers is None:
-        return float("nan")
-    if barriers.crs is not None and crs is not None:
-        barriers = barriers.to_crs(crs)
-    edges = _edges(plane.to_metres(np.array(barriers.geometry, dtype=object)))
-    middles, length = _pieces(_inner_boundaries(shapes, community))
-    if not length.sum() > 0:
-        return float("nan")
-    tree = shapely.STRtree(edges)
-    on = np.zeros(len(middles), dtype=bool)
-    for start in range(0, len(middles), _PIECES_AT_ONCE):
-        chunk = middles[start : start + _PIECES_AT_ONCE]
-        near, _ = tree.query(chunk, predicate="dwithin", distance=BARRIER_REACH_M)
-        on[start + np.unique(near)] = True
-    return float(length[on].sum() / length.sum())
+    along, whole = (0.0, 0.0) if barriers is None else border_along(grids, barriers, plane)
+    return along / whole if whole > 0 else float("nan")
 
 
 def _edges(geometries: NDArray[Any]) -> NDArray[Any]:
@@ -250,12 +263,3 @@ def _inner_boundaries(shapes: NDArray[Any], community: NDArray[Any]) -> NDArray[
     pairs = (one < other) & (community[one] == community[other])
     outlines = shapely.boundary(shapes)
     return np.asarray(shapely.intersection(outlines[one[pairs]], outlines[other[pairs]]))
-
-
-def _pieces(lines: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """Middles (points) and lengths of short pieces of lines."""
-    cut = shapely.segmentize(_edges(lines), _PIECE_M)
-    xy, line = shapely.get_coordinates(cut, return_index=True)
-    along = line[1:] == line[:-1]
-    step = (xy[1:] - xy[:-1])[along]
-    return shapely.points(xy[:-1][along] + step / 2), np.hypot(step[:, 0], step[:, 1])

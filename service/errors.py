@@ -7,25 +7,35 @@ geodata.errors.GridwardError
 ├── Forbidden              writing is not possible from there
 ├── NotFound               nothing has this code or id
 ├── Conflict               it is there already, it is in use, or someone else changed it meanwhile
+├── PreconditionFailed     it is no longer the version that the client read
+├── PreconditionRequired   the client does not say which version it read
+├── TooLarge               the body is longer than what is read
+├── UnsupportedMediaType   the body is of a kind that is not read here
 └── Refused                a rule of the database forbids it: a value, a reference, a third post
+    └── BrokenCoverage     the grids would no longer tile their community
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from geodata.errors import GridwardError, InputError, PlanError, UnavailableError
 
 __all__ = [
     "HTTP_STATUS",
+    "BrokenCoverage",
     "Conflict",
     "Forbidden",
     "InvalidParameter",
     "NotFound",
+    "PreconditionFailed",
+    "PreconditionRequired",
     "Refused",
+    "TooLarge",
     "Unauthorized",
+    "UnsupportedMediaType",
     "http_status",
 ]
 
@@ -66,6 +76,38 @@ class Refused(GridwardError):
     """A rule forbids it; the message names the rule."""
 
 
+class BrokenCoverage(Refused):
+    """Grids that would no longer tile their community.
+
+    Parameters
+    ----------
+    message : str
+        How many faults there are, and the first.
+    faults : dict
+        A GeoJSON feature collection: kind, codes, area_m2 and the place of each.
+    """
+
+    def __init__(self, message: str, faults: dict[str, Any]) -> None:
+        self.faults = faults
+        super().__init__(message)
+
+
+class PreconditionFailed(GridwardError):
+    """It is no longer the version that the client read."""
+
+
+class PreconditionRequired(GridwardError):
+    """The client does not say which version it read."""
+
+
+class TooLarge(GridwardError):
+    """The body is longer than what is read."""
+
+
+class UnsupportedMediaType(GridwardError):
+    """The body is of a kind that is not read here."""
+
+
 #: The status of each class; a subclass has the status of its nearest base here.
 HTTP_STATUS: Final[Mapping[type[Exception], int]] = MappingProxyType(
     {
@@ -76,6 +118,11 @@ HTTP_STATUS: Final[Mapping[type[Exception], int]] = MappingProxyType(
         Conflict: 409,
         PlanError: 409,
         Refused: 409,
+        BrokenCoverage: 409,
+        PreconditionFailed: 412,
+        TooLarge: 413,
+        UnsupportedMediaType: 415,
+        PreconditionRequired: 428,
         UnavailableError: 503,
         GridwardError: 500,
     }

@@ -53,6 +53,11 @@ class Settings(BaseSettings):
         Where ``gridward serve`` listens.
     token : pydantic.SecretStr or None
         Whoever shows it may write. None lets only this machine write.
+    require_if_match : bool
+        Whether a feature may be changed only by a client that says which version it read.
+    publish : tuple of str
+        Further tables as collections to read: ``schema.table``, or ``schema.view:column`` where the
+        column identifies a row; comma-separated.
     cors_origins : tuple of str
         Web sites whose pages may call the API, comma-separated; none by default.
     assets : pathlib.Path or None
@@ -78,6 +83,8 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     token: SecretStr | None = Field(default=None, min_length=1)
+    require_if_match: bool = True
+    publish: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)] = ()
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)] = ()
     assets: Path | None = None
     snap_tolerance_m: float = Field(default=50.0, ge=0.0, allow_inf_nan=False)

@@ -183,11 +183,39 @@ def test_bound_parameters_are_cast_in_words() -> None:
 
 
 def test_transactions_begin_and_end_in_one_place() -> None:
-    """One module opens sessions and commits them; a savepoint (``begin_nested``) is not one."""
+    """One module opens sessions and commits them; a savepoint (``begin_nested``) is not one.
+
+    What a delineation has finished is kept beside its transaction, to outlive a killed one.
+    """
     files = {
         place(path)
         for path in SOURCES
         for name, _ in calls(ast.parse(path.read_text("utf-8")))
         if name in ("begin", "commit")
     }
-    assert files == {"service/db/engine.py"}
+    assert files == {"service/db/engine.py", "service/flows/kept.py"}
+
+
+def test_a_service_that_only_answers_holds_nothing_that_draws_grids() -> None:
+    """What is heavy waits until a request needs it (service/web/late.py)."""
+    heavy = {"folium", "numba", "ortools", "scipy"}
+    found = subprocess.run(
+        [sys.executable, "-c", "import service.app, sys; print(*sys.modules)"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert heavy & set(found.stdout.split()) == set()
+
+
+def test_a_late_module_is_there_when_something_of_it_is_used() -> None:
+    modules = (
+        "from service.web.late import late; import sys; m = late('geodata.quality'); "
+        "print('geodata.quality' in sys.modules, m.__name__, callable(m.measure), "
+        "'geodata.quality' in sys.modules, hasattr(m, 'nothing'))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", modules], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.split() == ["False", "geodata.quality", "True", "True", "False"]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from geodata.delineate.plan import household_points
+from geodata.delineate.inputs import household_points
 from geodata.delineate.task import Limits
 
 __all__ = ["flagged"]

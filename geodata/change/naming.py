@@ -20,7 +20,7 @@ from scipy.optimize import linear_sum_assignment
 from geodata.assign import assign
 from geodata.change.result import checked_grids, checked_households
 from geodata.coverage.overlaps import made_valid
-from geodata.delineate.plan import household_points
+from geodata.delineate.inputs import household_points
 from geodata.errors import InputError
 from geodata.inputs import AREAS, checked_frame, listed, texts
 

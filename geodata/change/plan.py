@@ -17,7 +17,7 @@ from geodata.change.naming import last_numbers
 from geodata.change.repair import Repaired, in_trouble, repair
 from geodata.change.result import Change, changed, checked_grids, checked_households
 from geodata.change.transfer import divide, follow, unite
-from geodata.delineate.plan import barrier_lines, household_points
+from geodata.delineate.inputs import barrier_lines, household_points
 from geodata.delineate.task import Limits
 from geodata.errors import InputError, PlanError
 from geodata.inputs import (

@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import connected_components
 
 from geodata.assign import assign
 from geodata.change.flags import flagged
-from geodata.delineate.plan import household_points
+from geodata.delineate.inputs import household_points
 from geodata.delineate.task import Limits
 from geodata.errors import InputError
 from geodata.inputs import AREAS, POINTS, checked_frame, counts, texts, with_places

@@ -15,8 +15,8 @@ from geodata.change.board import Board
 from geodata.change.borders import Outline, finishes, redraw, united
 from geodata.change.naming import handed_on
 from geodata.delineate.community import solve
+from geodata.delineate.energy import Weights
 from geodata.delineate.graph import totals
-from geodata.delineate.refine import Weights
 from geodata.delineate.task import Limits, Task, merge_items, metric_area
 from geodata.delineate.tiling import Tiling, item_face, tile
 

@@ -1,39 +1,42 @@
-"""Points in a cell index: which polygon each is in, or that floating point cannot say.
+"""Points in a slab index: which polygon each is in, or that floating point cannot say.
 
-Why the answer is exact. Whether an edge crosses the segment follows from the signs of four
-determinants. The two that say on which side of the edge a point lies must exceed a bound
-(``CERTAIN``) well above their rounding error, otherwise the point is left undecided and the caller
-asks GEOS. The two that say on which side of the segment a vertex lies need no bound: the sign is
-computed once for a vertex, so an error only bends the segment past that vertex by a few units of
-rounding, less than the other bound. References keep ``CLEARANCE`` cells away from the line of every
-edge in their cell.
+A point is in a polygon when a ray to the east crosses its edges an odd number of times. Why the
+answer is exact: which edges the ray may cross is decided by comparing coordinates, and on which
+side of such an edge the point lies by the sign of a determinant, which is only believed above its
+rounding error (``CERTAIN``). A point on an edge or a vertex, or too near for the determinant, is
+left undecided, and the caller asks GEOS.
 
-Sources: crossing parity after Shimrat (1962), Algorithm 112; the filter after Shewchuk (1997),
-"Adaptive precision floating-point arithmetic".
+Sources: crossing parity after Shimrat (1962), Algorithm 112; the bound is the first filter of
+``orient2d`` in Shewchuk (1997), "Adaptive precision floating-point arithmetic".
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from geodata.coverage.cells import REFERENCE_X, REFERENCE_Y, CellIndex
+from geodata.coverage.slabs import SlabIndex, step_of
 
-__all__ = ["UNDECIDED", "locate_in_cells"]
+__all__ = ["UNDECIDED", "locate_in_slabs"]
 
-#: ``locate_in_cells`` answers this where only an exact predicate can decide.
-UNDECIDED = -2
+#: ``locate_in_slabs`` answers this where only an exact predicate can decide.
+UNDECIDED: Final = -2
 
-#: A determinant (a - p) x (b - p) has a certain sign above CERTAIN |a - p| |b - p| (1-norms).
-CERTAIN = 1e-14
+#: A difference of two products has a certain sign above CERTAIN times the sum of their sizes.
+CERTAIN: Final = (3.0 + 16.0 * 2.0**-53) * 2.0**-53
 
-#: Products of lengths below this lose digits to underflow.
-UNDERFLOW = 1e-140
+#: Products below this lose digits to underflow.
+UNDERFLOW: Final = 1e-280
+
+#: Points are taken tile by tile, so that the polygons of a tile stay in the processor's cache.
+_TILES: Final = 16
 
 
-def locate_in_cells(
-    index: CellIndex,
+def locate_in_slabs(
+    index: SlabIndex,
     x: NDArray[np.float64],
     y: NDArray[np.float64],
     found: NDArray[np.int32],
@@ -43,75 +46,92 @@ def locate_in_cells(
     ``shared`` whether there is a second one.
     """
     _locate(
-        x, y, index.frame, index.shape, index.cell, index.record, index.entry_polygon,
-        index.entry_inside, index.entry_edge, index.edge, index.xy, found, shared,
+        x, y, index.bounds, index.scale, index.shape, index.cell, index.member, index.position,
+        index.box, index.rate, index.first_slab, index.slab, index.edge, index.xy, found, shared,
     )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
 def _locate(  # type: ignore[no-untyped-def]
-    x, y, frame, shape, cell, record, entry_polygon, entry_inside, entry_edge, edge, xy,
+    x, y, bounds, scale, shape, cell, member, position, box, rate, first_slab, slab, edge, xy,
     found, shared,
 ):  # fmt: skip
-    """Loop over the points."""
-    west, south, width, height = frame
-    columns, rows = shape
-    for i in range(len(x)):
-        found[i] = -1
-        shared[i] = False
-        column_at, row_at = (x[i] - west) / width, (y[i] - south) / height
-        # written so that NaN falls out here
-        if not (0.0 <= column_at < columns and 0.0 <= row_at < rows):
-            continue
-        column, row = int(column_at), int(row_at)
-        value = cell[row * columns + column]
-        if value >= -1:
-            found[i] = value
-            continue
-        rx = west + (column + REFERENCE_X) * width
-        ry = south + (row + REFERENCE_Y) * height
-        for n in range(record[-2 - value], record[-1 - value]):
-            inside = np.int64(entry_inside[n])
-            if inside == 2:
-                found[i] = UNDECIDED
+    """Loop over the points, tile by tile."""
+    found[:] = -1
+    shared[:] = False
+    order, cells, xs, ys = _by_tile(x, y, bounds, scale, shape)
+    for k in range(len(order)):
+        px, py = xs[k], ys[k]
+        lowest = -1
+        several = False
+        for m in range(cell[cells[k]], cell[cells[k] + 1]):
+            p = member[m]
+            if not (box[p, 0] <= px <= box[p, 2] and box[p, 1] <= py <= box[p, 3]):
+                continue
+            first = first_slab[p]
+            s = first + step_of(py, box[p, 1], rate[p], first_slab[p + 1] - first)
+            odd = _crosses_oddly(px, py, xy, edge, slab[s], slab[s + 1])
+            if odd < 0:
+                lowest, several = UNDECIDED, False
                 break
-            turns = _crossed(x[i], y[i], rx, ry, xy, edge, entry_edge[n], entry_edge[n + 1])
-            if turns < 0:
-                found[i] = UNDECIDED
-                break
-            if (inside + turns) & 1:
-                if found[i] >= 0:
-                    shared[i] = True
+            if odd:
+                if lowest >= 0:
+                    several = True
                 else:
-                    found[i] = entry_polygon[n]
-        if found[i] == UNDECIDED:
-            shared[i] = False
+                    lowest = position[p]
+        found[order[k]] = lowest
+        shared[order[k]] = several
 
 
 @njit(cache=True, nogil=True)
-def _crossed(px, py, rx, ry, xy, edge, begin, end):  # type: ignore[no-untyped-def]
-    """How many of the edges the segment from p to r crosses, or -1 when that is not certain."""
-    dx, dy = rx - px, ry - py
-    turns = 0
-    before = -2
-    left_b = False
+def _by_tile(x, y, bounds, scale, shape):  # type: ignore[no-untyped-def]
+    """The points inside the bounds, tile by tile: number, cell, x and y of each."""
+    columns, rows = shape
+    wide, high = max(1, -(-columns // _TILES)), max(1, -(-rows // _TILES))
+    cells = np.empty(len(x), dtype=np.int32)
+    start = np.zeros(_TILES * _TILES + 1, dtype=np.int64)
+    for i in range(len(x)):
+        # written so that NaN is outside
+        if bounds[0] <= x[i] <= bounds[2] and bounds[1] <= y[i] <= bounds[3]:
+            column = step_of(x[i], bounds[0], scale[0], columns)
+            row = step_of(y[i], bounds[1], scale[1], rows)
+            cells[i] = row * columns + column
+            start[row // high * _TILES + column // wide + 1] += 1
+        else:
+            cells[i] = -1
+    start = np.cumsum(start)
+    order = np.empty(start[-1], dtype=np.int32)
+    cell_of = np.empty(start[-1], dtype=np.int32)
+    xs, ys = np.empty(start[-1]), np.empty(start[-1])
+    for i in range(len(x)):
+        c = cells[i]
+        if c >= 0:
+            tile = c // columns // high * _TILES + c % columns // wide
+            k = start[tile]
+            start[tile] = k + 1
+            order[k], cell_of[k], xs[k], ys[k] = i, c, x[i], y[i]
+    return order, cell_of, xs, ys
+
+
+@njit(cache=True, nogil=True)
+def _crosses_oddly(px, py, xy, edge, begin, end):  # type: ignore[no-untyped-def]
+    """Whether a ray to the east crosses the edges oddly often (1 or 0), or -1: not certain."""
+    odd = False
+    uncertain = False
     for k in range(begin, end):
         e = edge[k]
-        ax, ay = xy[e, 0] - px, xy[e, 1] - py
-        bx, by = xy[e + 1, 0] - px, xy[e + 1, 1] - py
-        if abs(ax) + abs(ay) <= UNDERFLOW or abs(bx) + abs(by) <= UNDERFLOW:
-            return -1
-        left_a = left_b if e == before + 1 else dx * ay - dy * ax >= 0.0
-        left_b = dx * by - dy * bx >= 0.0
-        before = e
-        if left_a == left_b:
-            continue
-        at_point = ax * by - ay * bx
-        bound = CERTAIN * (abs(ax) + abs(ay)) * (abs(bx) + abs(by))
-        if abs(at_point) <= bound + UNDERFLOW * UNDERFLOW:
-            return -1
-        ex, ey = bx - ax, by - ay
-        at_reference = ex * (dy - ay) - ey * (dx - ax)
-        if (at_point > 0.0) != (at_reference > 0.0):
-            turns += 1
-    return turns
+        ax, ay, bx, by = xy[e, 0], xy[e, 1], xy[e + 1, 0], xy[e + 1, 1]
+        # no branches: which way they go is a toss-up, and each wrong guess costs more than all this
+        crossing = (ay > py) != (by > py)
+        left = (ax - px) * (by - py)
+        right = (ay - py) * (bx - px)
+        turn = left - right
+        size = abs(left) + abs(right)
+        level = (ay == py) & (by == py) & ((ax > px) != (bx > px))
+        certain = (abs(turn) > CERTAIN * size) & (size > UNDERFLOW)  # an overflow is not
+        uncertain |= crossing & (not certain)
+        uncertain |= level | ((ay == py) & (ax == px))
+        odd ^= crossing & ((turn > 0.0) == (by > ay))
+    if uncertain:
+        return -1
+    return 1 if odd else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Any, Final
 
 import geopandas as gpd
@@ -12,7 +13,7 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from geodata.coverage.overlaps import made_valid, overlapping_pairs
+from geodata.coverage.overlaps import joined, made_valid, overlapping_pairs
 from geodata.errors import InputError
 from geodata.inputs import AREAS, checked_frame, number, optional_frame
 from geodata.metric import MetricPlane
@@ -209,15 +210,18 @@ def _against_parents(
 
     order = np.argsort(owner, kind="stable")
     bounds = np.searchsorted(owner[order], np.arange(len(areas) + 1))
-    for k, area in enumerate(areas):
-        children = shapes[order[bounds[k] : bounds[k + 1]]]
-        parts = shapely.get_parts(shapely.difference(area, shapely.union_all(children)))
-        name = () if named is None else (parent_codes[k],)
-        detail = "" if len(children) else "no polygon is inside"
-        for part in parts[shapely.area(parts) * unit > tolerance_m2]:
+    children = [order[begin:end] for begin, end in pairwise(bounds)]
+    unions = np.array([joined(shapes[own]) for own in children], dtype=object)
+    gaps, parent = shapely.get_parts(shapely.difference(areas, unions), return_index=True)
+    for part, k in zip(gaps, parent, strict=True):
+        if part.area * unit > tolerance_m2:
+            name = () if named is None else (parent_codes[k],)
+            detail = "" if len(children[k]) else "no polygon is inside"
             yield "gap", name, part.area * unit, detail, part
 
-    known = np.flatnonzero(owner >= 0)
+    # what no union has outside, none of its polygons has
+    strayed = shapely.area(shapely.difference(unions, areas)) * unit > tolerance_m2
+    known = np.flatnonzero(np.append(strayed, False)[owner])
     outside, child = shapely.get_parts(
         shapely.difference(shapes[known], areas[owner[known]]), return_index=True
     )

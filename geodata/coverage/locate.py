@@ -12,18 +12,20 @@ import shapely
 from numpy.typing import ArrayLike, NDArray
 from shapely import GeometryType
 
-from geodata.coverage.cells import CellIndex, build_index
-from geodata.coverage.crossing import UNDECIDED, locate_in_cells
+from geodata.coverage.crossing import UNDECIDED, locate_in_slabs
+from geodata.coverage.slabs import SlabIndex, build_index
 from geodata.errors import InputError
 from geodata.inputs import geometries
 
 __all__ = ["Coverage"]
 
 # Fewer points than this are not worth an index: an STR-tree answers them in a few milliseconds.
-_FEW_POINTS = 50_000
+_FEW_POINTS = 10_000
 # One point in an STR-tree costs about as much as indexing this many vertices.
-_VERTICES_PER_POINT = 8
-_POINTS_PER_TASK = 250_000
+_VERTICES_PER_POINT = 20
+# Points that a thread takes at once: the more, the more of them meet the same polygon while it is
+# in the processor's cache; 24 bytes of work space each.
+_FEWEST_AT_ONCE, _MOST_AT_ONCE = 25_000, 4_000_000
 
 
 class Coverage:
@@ -67,7 +69,8 @@ class Coverage:
         self._vertices = int(shapely.get_num_coordinates(self._polygons).sum())
         self._lock = threading.Lock()
         self._tree: shapely.STRtree | None = None
-        self._cells: CellIndex | None = None
+        self._slabs: SlabIndex | None = None
+        self._asked = 0
 
     def __len__(self) -> int:
         return len(self._polygons)
@@ -77,16 +80,24 @@ class Coverage:
         return {"_polygons": self._polygons, "_vertices": self._vertices}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _lock=threading.Lock(), _tree=None, _cells=None)
+        self.__dict__.update(state, _lock=threading.Lock(), _tree=None, _slabs=None, _asked=0)
+
+    @property
+    def tree(self) -> shapely.STRtree:
+        """An STR-tree of the polygons, by their positions."""
+        with self._lock:
+            if self._tree is None:
+                self._tree = shapely.STRtree(self._polygons)
+            return self._tree
 
     def locate(
         self, x: ArrayLike, y: ArrayLike, *, threads: int | None = None
     ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         """Find the polygon that covers each point; the boundary counts.
 
-        Few points are answered by an STR-tree. Many are answered by a cell index that is built
-        once; the rare point that is too near an edge for floating point arithmetic goes to the
-        STR-tree as well, so both ways give the same answer.
+        Few points are answered by an STR-tree. Many, in one call or several, are answered by an
+        index of slabs that is built once; the rare point that is too near an edge for floating
+        point arithmetic goes to the STR-tree as well, so both ways give the same answer.
 
         Parameters
         ----------
@@ -108,35 +119,36 @@ class Coverage:
         px, py = _coordinates(x, y)
         if self._vertices == 0:
             return np.full(len(px), -1, dtype=np.int32), np.zeros(len(px), dtype=bool)
+        self._asked += len(px)
         worth = max(_FEW_POINTS, self._vertices // _VERTICES_PER_POINT)
-        if self._cells is None and len(px) < worth:
+        if self._slabs is None and self._asked < worth:
             return self._locate_in_tree(px, py)
-        return self._locate_in_cells(px, py, threads)
+        return self._locate_in_slabs(px, py, threads)
 
-    def _locate_in_cells(
+    def _locate_in_slabs(
         self, x: NDArray[np.float64], y: NDArray[np.float64], threads: int | None
     ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         with self._lock:
-            if self._cells is None:
-                self._cells = build_index(self._polygons)
-        index = self._cells
+            if self._slabs is None:
+                self._slabs = build_index(self._polygons)
+        index = self._slabs
         found = np.empty(len(x), dtype=np.int32)
         shared = np.empty(len(x), dtype=np.bool_)
-        tasks = [
-            (index, x[cut], y[cut], found[cut], shared[cut])
-            for cut in (
-                slice(start, start + _POINTS_PER_TASK)
-                for start in range(0, len(x), _POINTS_PER_TASK)
-            )
-        ]
-        workers = min(threads or _processors(), len(tasks))
-        if workers <= 1:
-            for task in tasks:
-                locate_in_cells(*task)
+        workers = min(threads or _processors(), max(len(x) // _FEWEST_AT_ONCE, 1))
+        tasks = workers * -(-len(x) // (workers * _MOST_AT_ONCE))
+        cuts = [len(x) * k // tasks for k in range(tasks + 1)]
+
+        def locate(task: int) -> None:
+            cut = slice(cuts[task], cuts[task + 1])
+            locate_in_slabs(index, x[cut], y[cut], found[cut], shared[cut])
+
+        if workers == 1:
+            for task in range(tasks):
+                locate(task)
         else:
             # threads of our own: the kernel holds no lock, and numba's pools do not survive a fork
             with ThreadPoolExecutor(workers) as pool:
-                list(pool.map(lambda task: locate_in_cells(*task), tasks))
+                list(pool.map(locate, range(tasks)))
         undecided = np.flatnonzero(found == UNDECIDED)
         if len(undecided):
             found[undecided], shared[undecided] = self._locate_in_tree(x[undecided], y[undecided])
@@ -145,13 +157,10 @@ class Coverage:
     def _locate_in_tree(
         self, x: NDArray[np.float64], y: NDArray[np.float64]
     ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-        with self._lock:
-            if self._tree is None:
-                self._tree = shapely.STRtree(self._polygons)
         finite = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
         points = shapely.points(x[finite], y[finite])
         # for a point, "intersects" is "is covered by", and the quicker predicate
-        point, polygon = self._tree.query(points, predicate="intersects")
+        point, polygon = self.tree.query(points, predicate="intersects")
         lowest = np.full(len(x), len(self._polygons), dtype=np.int64)
         np.minimum.at(lowest, finite[point], polygon)
         count = np.bincount(finite[point], minlength=len(x))

@@ -9,7 +9,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely import GeometryType, MultiPolygon
 
-__all__ = ["made_valid", "overlapping_pairs", "polygonal"]
+__all__ = ["joined", "made_valid", "overlapping_pairs", "polygonal"]
 
 
 def polygonal(geometries: NDArray[Any]) -> NDArray[Any]:
@@ -33,6 +33,15 @@ def made_valid(geometries: NDArray[Any]) -> NDArray[Any]:
     if invalid.any():
         flat[invalid] = shapely.make_valid(flat[invalid], method="structure", keep_collapsed=False)
     return polygonal(flat)
+
+
+def joined(polygons: NDArray[Any]) -> Any:
+    """The union of polygons; where they are an exact coverage, found in a fraction of the time."""
+    if shapely.coverage_is_valid(polygons):
+        union = shapely.coverage_union_all(polygons)
+        if shapely.is_valid(union):
+            return union
+    return shapely.union_all(polygons)
 
 
 def overlapping_pairs(

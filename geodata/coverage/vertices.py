@@ -17,6 +17,9 @@ __all__ = ["NEAR_M", "insert_vertices"]
 #: A vertex lies on an edge when it is this near.
 NEAR_M: Final = 1e-5
 
+#: How far beyond its ends an edge is looked at for its twin, as a share of its length.
+_SLACK: Final = 1e-6
+
 
 def insert_vertices(
     polygons: NDArray[Any], points: NDArray[np.float64], near: float
@@ -28,7 +31,8 @@ def insert_vertices(
     polygons : (n,) array of Polygon or MultiPolygon
         A valid coverage, or one polygon.
     points : (m, 2) float64
-        A point further than ``near`` from every outer edge, or on a vertex, is left out.
+        No two alike. A point further than ``near`` from every outer edge, or on a vertex, is left
+        out.
     near : float
         In the units of the polygons.
 
@@ -37,52 +41,75 @@ def insert_vertices(
     (n,) array
         A polygon that the insertion would make invalid is as it was.
     """
-    edges, count = np.unique(
-        _edges(shapely.get_rings(shapely.get_parts(polygons))), return_counts=True
-    )
-    outer = edges[count == 1]
+    boxes = shapely.box(*(points - near).T, *(points + near).T)
+    point, polygon = shapely.STRtree(polygons).query(boxes)
+    touched, polygon = np.unique(polygon, return_inverse=True)
+    parts, of_part = shapely.get_parts(polygons[touched], return_index=True)
+    rings, of_ring = shapely.get_rings(parts, return_index=True)
+    xy, of_vertex = shapely.get_coordinates(rings, return_index=True)
+    vertex, place = _on_edges(xy, of_vertex, of_part[of_ring], points, point, polygon, near)
     result = polygons.copy()
-    polygon, point = shapely.STRtree(shapely.points(points)).query(
-        polygons, predicate="dwithin", distance=near
-    )
-    for number in np.unique(polygon).tolist():
-        near_by = points[point[polygon == number]]
-        parts = [
-            shapely.Polygon(rings[0], rings[1:])
-            for rings in (
-                [_ring(ring, near_by, outer, near) for ring in shapely.get_rings(part)]
-                for part in shapely.get_parts(polygons[number])
-            )
-        ]
-        result[number] = parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
-    return np.where(shapely.is_valid(result), result, polygons)
+    changed = np.unique(of_part[of_ring[of_vertex[vertex]]])
+    xy = np.insert(xy, vertex + 1, points[place], axis=0)
+    of_vertex = np.insert(of_vertex, vertex + 1, of_vertex[vertex])
+    pieces = shapely.polygons(shapely.linearrings(xy, indices=of_vertex), indices=of_ring)
+    for number in changed.tolist():
+        own = pieces[of_part == number]
+        whole = own[0] if len(own) == 1 else shapely.MultiPolygon(list(own))
+        if shapely.is_valid(whole):
+            result[touched[number]] = whole
+    return result
 
 
-def _edges(rings: Any) -> NDArray[Any]:
-    """The edges of rings as comparable records, whichever way they run."""
-    xy, ring = shapely.get_coordinates(rings, return_index=True)
-    point = xy[:, 0] + 1j * xy[:, 1]
-    one, other = point[:-1][ring[1:] == ring[:-1]], point[1:][ring[1:] == ring[:-1]]
-    swap = (one.real > other.real) | ((one.real == other.real) & (one.imag > other.imag))
-    ends = np.stack([np.where(swap, other, one), np.where(swap, one, other)], axis=1)
-    return np.ascontiguousarray(ends).view([("one", complex), ("other", complex)]).ravel()
+def _on_edges(
+    xy: NDArray[np.float64],
+    ring: NDArray[np.int64],
+    polygon_of_ring: NDArray[np.int64],
+    points: NDArray[np.float64],
+    point: NDArray[np.int64],
+    polygon: NDArray[np.int64],
+    near: float,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The vertices at which edges start that points lie on, and those points.
 
-
-def _ring(
-    ring: Any, points: NDArray[np.float64], outer: NDArray[Any], near: float
-) -> NDArray[np.float64]:
-    xy = shapely.get_coordinates(ring)
-    start, along = xy[:-1], np.diff(xy, axis=0)
-    square = np.maximum((along**2).sum(axis=1), np.finfo(float).tiny)
-    offset = points[:, None, :] - start[None, :, :]
-    share = (offset * along).sum(axis=2) / square
-    distance = np.hypot(*np.moveaxis(offset - share[..., None] * along, 2, 0))
-    inside = (share > 0) & (share < 1) & (distance <= near) & np.isin(_edges(ring), outer)
+    ``point`` and ``polygon`` are the pairs to look at. In the order of the rings; of the edges of
+    one ring a point is on the nearest.
+    """
+    begin = np.searchsorted(polygon_of_ring[ring], np.arange(polygon.max(initial=-1) + 2))
+    count = np.diff(begin)[polygon]
+    place = np.repeat(point, count)
+    first = np.repeat(begin[polygon] - (np.cumsum(count) - count), count)
+    edge = first + np.arange(len(place))
+    spot = place * len(polygon_of_ring) + ring[edge]
     # a vertex that the ring has already is not wanted again
-    inside &= ~(points[:, None, :] == xy[None, :, :]).all(axis=2).any(axis=1)[:, None]
-    # near a corner a point may lie on two edges: once is enough
-    edge = np.argmin(np.where(inside, distance, np.inf), axis=1)
-    which = np.flatnonzero(inside.any(axis=1))
-    edge = edge[which]
-    order = np.lexsort((share[which, edge], edge))
-    return np.insert(xy, edge[order] + 1, points[which[order]], axis=0)
+    had = spot[(xy[edge] == points[place]).all(axis=1)]
+    follows = np.append(ring[1:] == ring[:-1], False)[edge] & ~np.isin(spot, had)
+    edge, place, spot = edge[follows], place[follows], spot[follows]
+
+    start, along = xy[edge], xy[edge + 1] - xy[edge]
+    offset = points[place] - start
+    share = (offset * along).sum(axis=1) / np.maximum((along**2).sum(axis=1), np.finfo(float).tiny)
+    distance = np.hypot(*(offset - share[:, None] * along).T)
+    on = (share > 0) & (share < 1) & (distance <= near)
+    # an edge and its twin run opposite ways, so rounding may let one of them just miss
+    about = np.flatnonzero((np.abs(share - 0.5) < 0.5 + _SLACK) & (distance <= 2 * near))
+    on[about[_twins(xy[edge[about]], xy[edge[about] + 1], place[about])]] = False
+    on = np.flatnonzero(on)
+    on = on[np.lexsort((distance[on], spot[on]))]
+    on = on[np.unique(spot[on], return_index=True)[1]]
+    on = on[np.lexsort((share[on], edge[on]))]
+    return edge[on], place[on]
+
+
+def _twins(
+    start: NDArray[np.float64], end: NDArray[np.float64], place: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Which edges are there twice, whichever way they run, beside the same point."""
+    swap = (start[:, 0] > end[:, 0]) | ((start[:, 0] == end[:, 0]) & (start[:, 1] > end[:, 1]))
+    low, high = np.where(swap[:, None], end, start), np.where(swap[:, None], start, end)
+    record = np.column_stack([place, low, high])
+    order = np.lexsort(record.T)
+    same = (record[order][1:] == record[order][:-1]).all(axis=1)
+    twin = np.zeros(len(place), dtype=bool)
+    twin[order[1:][same]] = twin[order[:-1][same]] = True
+    return twin

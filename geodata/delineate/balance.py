@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 
 from geodata.delineate.task import Limits
 
-__all__ = ["LARGEST_DEVIATION", "hopeless", "kept_range", "never_balanced", "no_division"]
+__all__ = [
+    "LARGEST_DEVIATION",
+    "hopeless",
+    "kept_range",
+    "near_share",
+    "never_balanced",
+    "no_division",
+]
 
 #: The deviation from the fair share that no grid may exceed where its places allow it.
 LARGEST_DEVIATION = 0.1
@@ -34,33 +41,59 @@ def kept_range(share: float, limits: Limits) -> tuple[float, float]:
     """
     if not limits.minimum <= share <= limits.maximum:
         return limits.minimum, limits.maximum
-    low, high = (1.0 - LARGEST_DEVIATION) * share, (1.0 + LARGEST_DEVIATION) * share
+    low, high = near_share(share)
     return max(limits.minimum, low), min(limits.maximum, high)
 
 
-def hopeless(load: NDArray[Any], count: int, share: float) -> bool:
-    """Whether it is certain that some grid must deviate by more than a tenth.
+def _fewest_bins(load: NDArray[np.int64], most: float) -> int:
+    """Grids of at most so many households that the places need at least.
+
+    Places above half of it are each in a grid of their own, and what these leave free takes up
+    the smaller ones at best: the bound L2 of bin packing (Martello and Toth, 1990).
+    """
+    large = load[load > most / 2.0]
+    bound = len(large)
+    for least in np.unique(load[load <= most / 2.0]).tolist():
+        roomy = large[large <= most - least]
+        small = load[(load >= least) & (load <= most / 2.0)]
+        over = float(small.sum()) - (len(roomy) * most - float(roomy.sum()))
+        bound = max(bound, len(large) + int(np.ceil(over / most - 1e-9)))
+    return bound
+
+
+def near_share(share: float) -> tuple[float, float]:
+    """The loads within a tenth of the fair share."""
+    return (1.0 - LARGEST_DEVIATION) * share, (1.0 + LARGEST_DEVIATION) * share
+
+
+def hopeless(load: NDArray[Any], count: int, span: tuple[float, float]) -> bool:
+    """Whether it is certain that some grid must be out of a range.
 
     Parameters
     ----------
     load : (n,) households at each place, whole numbers
     count : int
         Grids that the places make up together.
-    share : float
+    span : (float, float)
+        The least and the most that a grid may hold.
     """
     load = load[load > 0].astype(np.int64)
+    if len(load) == 0 or not count * span[0] - 1e-9 <= load.sum() <= count * span[1] + 1e-9:
+        return True
+    if float(load.max()) > span[1] or _fewest_bins(load, span[1]) > count:
+        return True
     if len(load) > _MANY:
-        return float(load.max()) > (1.0 + LARGEST_DEVIATION) * share
-    return bool(never_balanced(load, share).any()) or no_division(load, count, share)
+        return no_division(load, count, span)
+    return bool(never_balanced(load, span).any()) or no_division(load, count, span)
 
 
-def never_balanced(load: NDArray[np.int64], share: float) -> NDArray[np.bool_]:
-    """Places that in no company whatever make a grid within a tenth of the share.
+def never_balanced(load: NDArray[np.int64], span: tuple[float, float]) -> NDArray[np.bool_]:
+    """Places that in no company whatever make a grid within a range.
 
     Parameters
     ----------
     load : (n,) households at each place
-    share : float
+    span : (float, float)
 
     Returns
     -------
@@ -68,8 +101,7 @@ def never_balanced(load: NDArray[np.int64], share: float) -> NDArray[np.bool_]:
         True where no subset of the places that holds this one has a total within the range:
         subset sums as bits of one integer, all but one place from both ends.
     """
-    low = int(np.ceil((1.0 - LARGEST_DEVIATION) * share - 1e-9))
-    high = int(np.floor((1.0 + LARGEST_DEVIATION) * share + 1e-9))
+    low, high = _whole(span)
     wanted, below = ((1 << (high + 1)) - 1) >> low << low, (1 << (high + 1)) - 1
     weights = [int(value) for value in load]
     before = [1]
@@ -81,6 +113,11 @@ def never_balanced(load: NDArray[np.int64], share: float) -> NDArray[np.bool_]:
         stuck[i] = not _sum_hits(before[i], after, weights[i], low, high, wanted)
         after = (after | after << min(weights[i], high + 1)) & below
     return stuck
+
+
+def _whole(span: tuple[float, float]) -> tuple[int, int]:
+    """The whole numbers that a range reaches from and to."""
+    return int(np.ceil(span[0] - 1e-9)), int(np.floor(span[1] + 1e-9))
 
 
 def _sum_hits(one: int, other: int, extra: int, low: int, high: int, wanted: int) -> bool:
@@ -95,18 +132,20 @@ def _sum_hits(one: int, other: int, extra: int, low: int, high: int, wanted: int
     return False
 
 
-def no_division(load: NDArray[np.int64], count: int, share: float) -> bool:
-    """Whether it is certain that no division into ``count`` groups is within a tenth of the share.
+def no_division(load: NDArray[np.int64], count: int, span: tuple[float, float]) -> bool:
+    """Whether it is certain that no division into ``count`` groups is within a range.
 
-    All divisions are gone through, from the smallest subset upwards, if the places are few;
-    ``False`` where they are too many for that.
+    For two groups by the sums of all subsets; for more all divisions are gone through, from the
+    smallest subset upwards, if the places are few. ``False`` where they are too many for that.
     """
     load = load[load > 0]
     if len(load) < count:
         return True
+    if count == 2:
+        return not _halves(load, span)
     if len(load) > _EXHAUSTIVE:
         return False
-    low, high = (1.0 - LARGEST_DEVIATION) * share, (1.0 + LARGEST_DEVIATION) * share
+    low, high = span
     size = 1 << len(load)
     totals = np.zeros(size)
     for i, weight in enumerate(load.tolist()):
@@ -123,3 +162,16 @@ def no_division(load: NDArray[np.int64], count: int, share: float) -> bool:
             if not taken & group and group & (taken + 1) & ~taken
         }
     return size - 1 not in reached
+
+
+def _halves(load: NDArray[np.int64], span: tuple[float, float]) -> bool:
+    """Whether some subset and the rest of it are both within a range."""
+    low, high = _whole(span)
+    total = int(load.sum())
+    low, high = max(low, total - high), min(high, total - low)
+    if low > high:
+        return False
+    sums = 1
+    for weight in load.tolist():
+        sums |= sums << weight
+    return bool(sums >> low & ((1 << (high - low + 1)) - 1))

@@ -48,12 +48,18 @@ def cell_edges(
         ]
     )
     outlines = []
+    furthest = float(duals.max())
     for c in range(len(centres)):
         ring = box
         gap = ((centres - centres[c]) ** 2).sum(axis=1)
         for other in np.argsort(gap, kind="stable"):
             if other == c or len(ring) == 0:
                 continue
+            # beyond the ring's reach no centre cuts anything off, whatever its dual
+            reach = float(((ring - centres[c]) ** 2).sum(axis=1).max())
+            spare = gap[other] + duals[c] - furthest
+            if spare > 0.0 and spare * spare > 4.0 * gap[other] * reach:
+                break
             normal = 2.0 * (centres[other] - centres[c])
             offset = (centres[other] ** 2).sum() - (centres[c] ** 2).sum() - duals[other] + duals[c]
             ring = _clip(ring, normal, offset)

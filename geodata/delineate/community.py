@@ -16,6 +16,7 @@ from geodata.delineate.balance import (
     LARGEST_DEVIATION,
     hopeless,
     kept_range,
+    near_share,
     never_balanced,
     no_division,
 )
@@ -23,25 +24,22 @@ from geodata.delineate.cells import balanced_cells, cell_edges
 from geodata.delineate.codes import hilbert_order
 from geodata.delineate.counting import grid_count
 from geodata.delineate.dissolve import dissolve, restore
+from geodata.delineate.energy import Weights, energy
 from geodata.delineate.graph import share_along, shared_edges
 from geodata.delineate.partition import partition
-from geodata.delineate.refine import Weights, energy
 from geodata.delineate.search import Effort, whole
 from geodata.delineate.task import Items, Limits, Task, merge_items, metric_area
 from geodata.delineate.tiling import Tiling, item_face, tile
 
 __all__ = ["Solved", "solve"]
 
-#: Loads of coarse and fine atoms in relation to the target, tried in turn until every grid is
-#: within range and well balanced.
-_CAPS = ((0.06, 0.015), (0.06, 0.015), (0.03, 0.0075))
+#: Loads of coarse and fine atoms in relation to the target, and their area in relation to a grid's
+#: fair share of the community; tried in turn until every grid is within range and well balanced.
+_CAPS = ((0.06, 0.015, 0.3), (0.03, 0.0075, 0.04))
 #: The largest deviation at which the cells of a power diagram are good enough as they are.
 _GOOD_CELLS = 0.05
 #: Without barriers every metre of border costs the same, and balance is easier had.
-_STRAIGHT = Weights(cut_cost=1.0, mu=45.0)
-#: The area of an atom in relation to a grid's fair share of the community.
-_AREA_CAP = 0.3
-_NO_LINES = np.empty(0, dtype=object)
+_STRAIGHT = Weights(cut_cost=1.3, mu=45.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +142,8 @@ class Attempt:
     labels : (len(tiling.pieces),) int64
     out_of_range : float
         Households below the minimum or above the maximum.
+    settled : bool
+        None is out of range, or the places force it.
     deviation : float
         The largest deviation; at most a tenth where the places force more.
     energy : float
@@ -152,16 +152,17 @@ class Attempt:
     tiling: Tiling
     labels: NDArray[np.int64]
     out_of_range: float
+    settled: bool
     deviation: float
     energy: float
 
     @property
-    def rank(self) -> tuple[float, float]:
-        return self.out_of_range, self.energy
+    def rank(self) -> tuple[float, float, float]:
+        return self.out_of_range, max(self.deviation - LARGEST_DEVIATION, 0.0), self.energy
 
     def good(self, enough: float) -> bool:
         """Nothing that another attempt is likely to mend."""
-        return self.out_of_range == 0.0 and self.deviation <= enough
+        return self.settled and self.deviation <= enough
 
 
 def _attempt(
@@ -178,11 +179,13 @@ def _attempt(
     share = float(ordinary.mean() if ordinary.sum() > 0.0 else loads.mean())
     places = items.load[items.load <= limits.maximum]
     deviation = float(np.abs(ordinary / share - 1.0).max(initial=0.0))
-    forced = deviation > LARGEST_DEVIATION and hopeless(places, len(ordinary), share)
+    forced = deviation > LARGEST_DEVIATION and hopeless(places, len(ordinary), near_share(share))
+    out = float((low + high).sum())
     return Attempt(
         tiling=tiling,
         labels=labels,
-        out_of_range=float((low + high).sum()),
+        out_of_range=out,
+        settled=out == 0.0 or _cannot_fit(items, len(loads), limits),
         deviation=LARGEST_DEVIATION if forced else deviation,
         energy=energy(
             graph, atom_label, np.full(len(loads), share), kept_range(share, limits),
@@ -194,21 +197,24 @@ def _attempt(
 def _attempts(task: Task, area: Any, items: Items) -> Iterator[tuple[Attempt, float]]:
     """Tilings and labels, the most pleasing first, and the deviation to be content with."""
     limits = task.limits
-    lines, price, weights = _NO_LINES, np.empty(0), _STRAIGHT
     if task.barriers is not None:
         lines = task.plane.to_metres(task.barriers)
         price = task.price if task.price is not None else np.ones(len(lines))
         weights = Weights()
     else:
-        straight = _straight(task, area, items)
-        if straight is not None:
-            yield _attempt(task, items, *straight, weights), _GOOD_CELLS
+        centres, duals = _cells(task, area, items)
+        lines = cell_edges(centres, duals, area.bounds)
+        price, weights = np.ones(len(lines)), _STRAIGHT
+        if items.load.max() <= limits.maximum and shapely.get_num_geometries(area) == 1:
+            tiling, labels = _straight(area, items, lines, centres, duals)
+            yield _attempt(task, items, tiling, labels, weights), _GOOD_CELLS
     fair = area.area / max(float(items.load.sum()) / limits.target, 1.0)
-    for number, (coarse, fine) in enumerate(_CAPS):
+    reach = math.sqrt(fair) if task.barriers is not None else 0.0
+    for number, (coarse, fine, land) in enumerate(_CAPS):
         tiling = tile(
             area, items, lines, price,
-            coarse=coarse * limits.target, fine=fine * limits.target, area_cap=_AREA_CAP * fair,
-            cut_cost=weights.cut_cost,
+            coarse=coarse * limits.target, fine=fine * limits.target, area_cap=land * fair,
+            cut_cost=weights.cut_cost, reach=reach,
         )  # fmt: skip
         labels = partition(
             tiling, limits, weights=weights, effort=Effort(), seed=task.random_seed + number
@@ -216,16 +222,21 @@ def _attempts(task: Task, area: Any, items: Items) -> Iterator[tuple[Attempt, fl
         yield _attempt(task, items, tiling, labels, weights), LARGEST_DEVIATION
 
 
-def _straight(task: Task, area: Any, items: Items) -> tuple[Tiling, NDArray[np.int64]] | None:
-    """The cells of a balanced power diagram; None where a building is too large for one."""
+def _cells(task: Task, area: Any, items: Items) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Centres and duals of a balanced power diagram."""
     limits = task.limits
-    if items.load.max() > limits.maximum or shapely.get_num_geometries(area) > 1:
-        return None
     count = grid_count(float(items.load.sum()), limits.target, limits.minimum, limits.maximum)
-    centres, duals = balanced_cells(
-        items.xy, items.load, count, area.area, limits, seed=task.random_seed
-    )
-    edges = cell_edges(centres, duals, area.bounds)
+    return balanced_cells(items.xy, items.load, count, area.area, limits, seed=task.random_seed)
+
+
+def _straight(
+    area: Any,
+    items: Items,
+    edges: NDArray[Any],
+    centres: NDArray[np.float64],
+    duals: NDArray[np.float64],
+) -> tuple[Tiling, NDArray[np.int64]]:
+    """The cells of a power diagram as they are."""
     tiling = tile(
         area, items, edges, np.ones(len(edges)),
         coarse=np.inf, fine=np.inf, area_cap=np.inf, cut_cost=1.0,
@@ -248,7 +259,7 @@ def _flags(
     limits, total = task.limits, int(loads.sum())
     flag = np.full(len(loads), None, dtype=object)
     reason = np.full(len(loads), None, dtype=object)
-    cause = _cause(limits, items, total)
+    cause = _cause(limits, items, total, len(loads))
     for i, load in enumerate(loads.tolist()):
         if total == 0:
             flag[i], reason[i] = "empty", "the community holds no household"
@@ -268,7 +279,17 @@ def _flags(
     return flag, reason
 
 
-def _cause(limits: Limits, items: Items, total: int) -> str:
+def _cannot_fit(items: Items, count: int, limits: Limits) -> bool:
+    """Whether it is certain that the places make no ``count`` grids within the limits.
+
+    A tower above the maximum is a grid of its own.
+    """
+    places = items.load[items.load <= limits.maximum]
+    towers = len(items.load) - len(places)
+    return hopeless(places, max(count - towers, 1), (limits.minimum, limits.maximum))
+
+
+def _cause(limits: Limits, items: Items, total: int, count: int) -> str:
     """Why a grid of a community with enough households is not within the limits."""
     heaviest = int(items.load.max()) if len(items.load) else 0
     span = f"{limits.minimum:g} to {limits.maximum:g}"
@@ -276,6 +297,8 @@ def _cause(limits: Limits, items: Items, total: int) -> str:
         return f"one building holds {heaviest} households, more than {limits.maximum:g}"
     if math.ceil(total / limits.maximum) > math.floor(total / limits.minimum):
         return f"{total} households make no whole number of grids of {span}"
+    if _cannot_fit(items, count, limits):
+        return f"{len(items.load)} places cannot be dealt out to {count} grids of {span}"
     return f"buildings of up to {heaviest} households leave no cut into grids of {span}"
 
 
@@ -301,8 +324,8 @@ def _flag_lumpy(
     movable = items.load <= task.limits.maximum
     places = items.load[movable].astype(np.int64)
     stuck = np.zeros(len(items.load), dtype=bool)
-    stuck[movable] = never_balanced(places, share)
-    hopeless = no_division(places, int(ordinary.sum()), share)
+    stuck[movable] = never_balanced(places, near_share(share))
+    hopeless = no_division(places, int(ordinary.sum()), near_share(share))
     for i in np.flatnonzero(uneven).tolist():
         own = items.load[(owner == i) & stuck]
         if len(own):

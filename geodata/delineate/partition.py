@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from geodata.delineate.atomgraph import AtomGraph, connected_pieces, nearest_atoms, subgraph
 from geodata.delineate.balance import kept_range
 from geodata.delineate.counting import grid_count
-from geodata.delineate.refine import Weights
+from geodata.delineate.energy import Weights
 from geodata.delineate.search import Effort, Group, search
 from geodata.delineate.task import Limits
 from geodata.delineate.tiling import Tiling
@@ -46,6 +46,7 @@ def partition(
                 home=np.searchsorted(atoms, home[inside]),
                 targets=np.full(count, load / count),
                 bounds=kept_range(load / count, limits),
+                limits=(limits.minimum, limits.maximum),
             )
             label[inside] += search(group, weights=weights, effort=effort, seed=seed)
         taken += count

@@ -11,12 +11,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from geodata.delineate.anneal import anneal
 from geodata.delineate.atomgraph import AtomGraph, connected_pieces, subgraph
 from geodata.delineate.balance import hopeless
+from geodata.delineate.energy import Weights, energy
 from geodata.delineate.power import balanced_labels, bisection_centres
-from geodata.delineate.refine import Weights, anneal, energy, recombine
+from geodata.delineate.recombine import recombine
 
 __all__ = ["Effort", "Group", "search", "whole"]
+
+#: Loads are even when they deviate by no more than this in the mean and at the 95th percentile.
+_EVEN_MEAN = 0.02
+_EVEN_P95 = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +33,22 @@ class Effort:
     ----------
     steps : int
         Annealing steps an atom.
-    hot, cold : float
-        The temperatures it starts and ends at, in units of the energy.
-    stages : int
-        Stages in which the balance is made to count more and more. Early on a large building can
-        still move through a grid that it overloads.
+    hot, hotter, cold : float
+        The temperatures that every other search starts at, and that all end at, in units of the
+        energy.
+    first_share : float
+        How much the balance counts in the beginning.
     directions : int
         Sweeps that a recombination tries.
-    starts : int
-        Searches at the most, each from another seed, until every grid is in bounds.
-    least : int
-        Searches at the least; the best counts.
+    starts, least : int
+        Searches at the most and at the least, each from another seed; the best counts.
+    most, small : int
+        Searches at the most where a grid is out of its limits, or well off its share in a group of
+        few coarse atoms, and nothing says that it must be.
+    patience : int
+        Searches without a better balance after which no other follows.
+    stricter : float
+        How many times more the balance counts after ``least`` searches.
     repairs : int
         Times that a grid out of bounds is annealed anew with those around it.
     polish : int
@@ -46,16 +57,21 @@ class Effort:
         The relative deviation from which on that adjustment counts it as excessive.
     """
 
-    steps: int = 2000
-    hot: float = 2.0
+    steps: int = 500
+    hot: float = 0.5
+    hotter: float = 2.0
     cold: float = 0.03
-    stages: int = 10
+    first_share: float = 0.3
     directions: int = 16
     starts: int = 6
+    most: int = 8
+    small: int = 150
     least: int = 2
+    patience: int = 2
+    stricter: float = 4.0
     repairs: int = 12
-    polish: int = 400
-    polish_tolerance: float = 0.01
+    polish: int = 50
+    polish_tolerance: float = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +86,8 @@ class Group:
     targets : (k,) float64 households
     bounds : (float, float)
         The loads that a grid may have.
+    limits : (float, float)
+        The loads that it must have if at all possible.
     """
 
     coarse: AtomGraph
@@ -77,31 +95,89 @@ class Group:
     home: NDArray[np.int64]
     targets: NDArray[np.float64]
     bounds: tuple[float, float]
+    limits: tuple[float, float]
 
 
 def search(group: Group, *, weights: Weights, effort: Effort, seed: int) -> NDArray[np.int64]:
     """The grid of each fine atom of a group.
 
-    The search ends when every grid is in bounds, or where it is certain that they cannot all be.
+    The search ends when every grid is in bounds and the loads are even, or when it finds nothing
+    better any more.
     """
-    best: tuple[float, NDArray[np.int64]] | None = None
-    forced = False
-    for start in range(effort.starts):
-        labels = _found(group, start / effort.starts, weights, effort, seed + start)
-        finer = _polished(group, labels, weights, effort, seed + start)
-        inside = _inside(group, finer)
-        if not inside and start == 0:
-            forced = hopeless(group.fine.load, len(group.targets), float(group.targets[0]))
-        if not (inside or forced):
-            labels = _mended(group, labels, weights, effort, seed + start)
-            finer = _polished(group, labels, weights, effort, seed + start)
-        score = energy(group.fine, finer, group.targets, group.bounds, weights=weights)
-        if best is None or score < best[0]:
-            best = score, finer
-        if start + 1 >= effort.least and (forced or _inside(group, best[1])):
+    best, idle = _started(group, 0, weights, effort, seed), 0
+    count = len(group.targets)
+    forced = best.beyond > 0.0 and hopeless(group.fine.load, count, group.bounds)
+    forced_out = best.outside > 0.0 and hopeless(group.fine.load, count, group.limits)
+    for start in range(1, effort.most):
+        urgent = (best.outside > 0.0 and not forced_out) or (
+            best.beyond > 0.0 and not forced and len(group.coarse.load) <= effort.small
+        )
+        if start >= (effort.most if urgent else effort.starts):
             break
-    assert best is not None  # noqa: S101 - there is at least one start
-    return best[1]
+        if start >= effort.least and (best.even or (idle >= effort.patience and not urgent)):
+            break
+        # where balance does not come by itself it is made to count for more
+        mu = weights.mu if start < effort.least else effort.stricter * weights.mu
+        found = _started(group, start, replace(weights, mu=mu), effort, seed + start)
+        idle = 0 if found.better_than(best) else idle + 1
+        best = min(best, found)
+    if best.beyond > 0.0 and not forced:
+        stricter = replace(weights, mu=effort.stricter * weights.mu)
+        best = min(best, _mended(group, best.coarse, stricter, effort, seed))
+    return best.fine
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A labelling of the coarse and of the fine atoms; the lower the better."""
+
+    coarse: NDArray[np.int64]
+    fine: NDArray[np.int64]
+    outside: float
+    beyond: float
+    uneven: float
+    energy: float
+
+    def __lt__(self, other: _Found) -> bool:
+        return self._rank < other._rank
+
+    @property
+    def even(self) -> bool:
+        """Nothing is left to be wished for in the balance."""
+        return self.beyond <= 0.0 and self.uneven <= 0.0
+
+    def better_than(self, other: _Found) -> bool:
+        """Whether it is clearly better balanced."""
+        return (
+            self.outside < other.outside
+            or self.beyond < 0.99 * other.beyond
+            or self.uneven < 0.97 * other.uneven
+        )
+
+    @property
+    def _rank(self) -> tuple[float, float, float, float]:
+        return round(self.outside, 6), round(self.beyond, 6), round(self.uneven, 3), self.energy
+
+
+def _judged(group: Group, coarse: NDArray[np.int64], fine: NDArray[np.int64]) -> _Found:
+    """How good a labelling is, by the figures that a plan is held to."""
+    loads = np.bincount(fine, group.fine.load, len(group.targets)).astype(float)
+    deviation = np.abs(loads / group.targets - 1.0)
+    return _Found(
+        coarse=coarse,
+        fine=fine,
+        outside=_out_of(group.limits, loads),
+        beyond=_out_of(group.bounds, loads),
+        uneven=max(float(deviation.mean()) / _EVEN_MEAN - 1.0, 0.0)
+        + max(float(np.quantile(deviation, 0.95)) / _EVEN_P95 - 1.0, 0.0),
+        energy=energy(group.fine, fine, group.targets, group.bounds, weights=Weights()),
+    )
+
+
+def _out_of(span: tuple[float, float], loads: NDArray[np.float64]) -> float:
+    """The households by which loads miss a range, over all grids."""
+    out = np.maximum(span[0] - loads, loads - span[1])
+    return float(out[out > 1e-9].sum())
 
 
 def _beyond(graph: AtomGraph, labels: NDArray[np.int64], group: Group) -> NDArray[np.float64]:
@@ -110,21 +186,15 @@ def _beyond(graph: AtomGraph, labels: NDArray[np.int64], group: Group) -> NDArra
     return np.maximum(group.bounds[0] - loads, loads - group.bounds[1]) - 1e-9
 
 
-def _inside(group: Group, labels: NDArray[np.int64]) -> bool:
-    """Whether every grid is in bounds."""
-    return bool(_beyond(group.fine, labels, group).max() <= 0.0)
-
-
-def _found(
-    group: Group, turn: float, weights: Weights, effort: Effort, seed: int
-) -> NDArray[np.int64]:
+def _started(group: Group, start: int, weights: Weights, effort: Effort, seed: int) -> _Found:
     """The grid of each coarse atom: seeds, then annealing between two recombinations."""
     graph, targets, bounds = group.coarse, group.targets, group.bounds
-    labels = _seeded(graph, targets, turn=np.pi * turn)
+    labels = _seeded(graph, targets, turn=np.pi * start / effort.starts)
     recombine(graph, labels, targets, bounds, weights=weights, directions=effort.directions)
-    labels = _cooled(graph, labels, targets, bounds, weights, effort, seed)
+    hot = effort.hot if start % 2 == 0 else effort.hotter
+    labels = _cooled(graph, labels, targets, bounds, weights, effort, hot, seed)
     recombine(graph, labels, targets, bounds, weights=weights, directions=effort.directions)
-    return labels
+    return _judged(group, labels, _polished(group, labels, weights, effort, seed))
 
 
 def _seeded(graph: AtomGraph, targets: NDArray[np.float64], turn: float) -> NDArray[np.int64]:
@@ -142,35 +212,26 @@ def _cooled(
     bounds: tuple[float, float],
     weights: Weights,
     effort: Effort,
+    hot: float,
     seed: int,
 ) -> NDArray[np.int64]:
-    """Annealing in stages: the temperature falls while the balance comes to count."""
-    cooling = (effort.cold / effort.hot) ** (1.0 / effort.stages)
-    for stage in range(effort.stages):
-        share = (stage + 1) / effort.stages
-        easier = replace(
-            weights, mu=weights.mu * (0.3 + 0.7 * share), excess=weights.excess * share**2
-        )
-        labels, _ = anneal(
-            graph, labels, targets, bounds,
-            weights=easier,
-            steps=effort.steps * len(labels) // effort.stages,
-            hot=effort.hot * cooling**stage,
-            cold=effort.hot * cooling ** (stage + 1),
-            seed=seed * 31 + stage,
-            keep_best=stage == effort.stages - 1,
-        )  # fmt: skip
-    return labels
+    """Annealing in which the balance comes to count while the temperature falls."""
+    return anneal(
+        graph, labels, targets, bounds,
+        weights=weights, steps=effort.steps * len(labels), hot=hot, cold=effort.cold,
+        seed=seed, first_share=effort.first_share,
+    )  # fmt: skip
 
 
 def _mended(
     group: Group, labels: NDArray[np.int64], weights: Weights, effort: Effort, seed: int
-) -> NDArray[np.int64]:
+) -> _Found:
     """Anneal the worst grid out of bounds anew with those around it, until there is none.
 
     Large places freeze early where they are; a few grids alone are cheap to melt again.
     """
     graph, targets = group.coarse, group.targets
+    idle = 0
     for trial in range(effort.repairs):
         beyond = _beyond(graph, labels, group)
         if beyond.max() <= 0.0:
@@ -183,7 +244,14 @@ def _mended(
         inside = np.flatnonzero(np.isin(labels, around))
         part, own = subgraph(graph, inside), np.searchsorted(around, labels[inside])
         again = _cooled(
-            part, own, targets[around], group.bounds, weights, effort, seed * 101 + trial
+            part,
+            own,
+            targets[around],
+            group.bounds,
+            weights,
+            effort,
+            effort.hotter,
+            seed * 101 + trial,
         )
         before, after = (
             energy(part, each, targets[around], group.bounds, weights=weights)
@@ -192,7 +260,12 @@ def _mended(
         if after < before:
             labels = labels.copy()
             labels[inside] = around[again]
-    return labels
+            idle = 0
+        else:
+            idle += 1
+            if idle == 4:
+                break
+    return _judged(group, labels, _polished(group, labels, weights, effort, seed))
 
 
 def _touching(
@@ -210,7 +283,7 @@ def _polished(
     stricter = replace(weights, tolerance=effort.polish_tolerance)
     finer = labels[group.home]
     for hot, cold in ((effort.cold * 5.0, effort.cold / 5.0), (0.0, 0.0)):
-        finer, _ = anneal(
+        finer = anneal(
             group.fine, finer, group.targets, group.bounds,
             weights=stricter, steps=effort.polish * len(finer), hot=hot, cold=cold, seed=seed,
         )  # fmt: skip

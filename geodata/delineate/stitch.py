@@ -48,7 +48,14 @@ def stitch(
         for community, own in zip(communities, grids, strict=True)
     ]
     agreed = _agreed(communities, fresh, _SAME_M / scale)
-    grids = [_moved(own, old, new) for own, old, new in zip(grids, fresh, agreed, strict=True)]
+    grids = list(grids)
+    for number, (old, new) in enumerate(zip(fresh, agreed, strict=True)):
+        moved = _moved(grids[number], old, new)
+        if shapely.is_valid(moved).all():
+            grids[number] = moved
+        else:
+            # two crossings of its own, nearer than a millimetre, would become one and pinch a grid
+            agreed[number] = old
     tree = shapely.STRtree(communities)
     wanted: list[list[NDArray[np.float64]]] = [[] for _ in communities]
     for number, places in enumerate(agreed):

@@ -13,6 +13,7 @@ from scipy.sparse.csgraph import connected_components
 
 from geodata.delineate.atomgraph import AtomGraph
 from geodata.delineate.atoms import cut_faces
+from geodata.delineate.deadends import lead_on
 from geodata.delineate.faces import faces_inside, node, node_further
 from geodata.delineate.graph import Edges, shared_edges, totals
 from geodata.delineate.task import Items
@@ -22,6 +23,9 @@ __all__ = ["Level", "Tiling", "item_face", "tile"]
 #: A face without households is a sliver, and joins a neighbour, below this mean width: the strip
 #: between two carriageways, or between a community's boundary and the road it means to follow.
 _SLIVER_WIDTH_M = 8.0
+#: An edge lies on a line when its middle is this near, in metres: noding moves lines by less.
+_ON_M = 1e-4
+_NONE = np.empty(0, dtype=object)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,7 @@ def tile(
     fine: float,
     area_cap: float,
     cut_cost: float,
+    reach: float = 0.0,
     within: NDArray[Any] | None = None,
 ) -> Tiling:
     """Cut ``area`` along the barriers and, where that leaves too much together, across.
@@ -96,6 +101,8 @@ def tile(
         The loads (households) and the area (square metres) that an atom should not exceed.
     cut_cost : float
         What a metre of border off the barriers costs.
+    reach : float
+        Metres that a barrier which ends inside a block is led on at most.
     within : array of Polygon or MultiPolygon, metres, optional
         A coverage of ``area`` whose outlines no atom crosses: the grids as they are.
     """
@@ -103,6 +110,9 @@ def tile(
     if within is not None:
         outlines = np.concatenate([outlines, shapely.boundary(within)])
     noded = node(outlines)
+    led = lead_on(area, noded, reach) if reach > 0.0 else _NONE
+    if len(led):
+        noded = node_further(noded, led)
     faces = _canonical(faces_inside(area, noded))
     cuts = cut_faces(
         faces, item_face(faces, items.xy), items.xy, items.load,
@@ -124,7 +134,8 @@ def tile(
     inner = edges.right >= 0
     same_face = inner & (face[edges.left] == face[edges.right])
     same_cell = same_face & (cell[edges.left] == cell[edges.right])
-    cost = np.where(same_face, cut_cost, _prices(edges, barriers, price))
+    off = same_face | _along(edges, led)
+    cost = np.where(off, cut_cost, _prices(edges, barriers, price))
     owner = np.zeros(len(pieces)) if within is None else item_face(within, inside)
     slivers = _sliver_joins(pieces, load, edges, owner)
     cells = np.stack([edges.left[same_cell], edges.right[same_cell]])
@@ -137,14 +148,28 @@ def tile(
     )
 
 
+def _along(edges: Edges, lines: NDArray[Any]) -> NDArray[np.bool_]:
+    """Edges that lie on lines."""
+    found = np.zeros(len(edges.left), dtype=bool)
+    if len(lines):
+        middle = shapely.points(edges.ends.mean(axis=1))
+        tree = shapely.STRtree(lines)
+        found[tree.query(middle, predicate="dwithin", distance=_ON_M)[0]] = True
+    return found
+
+
 def _prices(
     edges: Edges, barriers: NDArray[Any], price: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """What a metre of each edge costs by the barrier it lies on."""
+    """What a metre of each edge costs by the best barrier that it lies on."""
+    found = np.ones(len(edges.left))
     if len(barriers) == 0 or (price == 1.0).all():
-        return np.ones(len(edges.left))
+        return found
     middle = shapely.points(edges.ends.mean(axis=1))
-    return price[shapely.STRtree(barriers).nearest(middle)]
+    edge, barrier = shapely.STRtree(barriers).query(middle, "dwithin", distance=_ON_M)
+    found[edge] = np.inf
+    np.minimum.at(found, edge, price[barrier])
+    return found
 
 
 def _level(

@@ -17,22 +17,9 @@ from jinja2 import Environment
 
 from geodata.assets import asset_path, data_uri, find_assets, inline_script, inline_style
 from geodata.draw.encode import script_json
+from geodata.draw.scripts import SCRIPTS, STYLE, script_text
 
-__all__ = ["SCRIPTS", "STYLE", "ComparisonMap", "CoverageMap", "script_text"]
-
-_WEB: Final = Path(__file__).parent / "web"
-
-#: Our scripts in the order in which they are needed; ``embedded.js`` is for stand-alone pages.
-SCRIPTS: Final = (
-    "base.js",
-    "scales.js",
-    "details.js",
-    "grids.js",
-    "points.js",
-    "controls.js",
-    "coverage.js",
-)
-STYLE: Final = _WEB / "coverage.css"
+__all__ = ["ComparisonMap", "CoverageMap"]
 
 _VENDOR_SCRIPTS: Final = ("leaflet/leaflet.js", "supercluster/supercluster.js")
 _VENDOR_ICONS: Final = {
@@ -40,11 +27,6 @@ _VENDOR_ICONS: Final = {
     "iconRetinaUrl": "leaflet/images/marker-icon-2x.png",
     "shadowUrl": "leaflet/images/marker-shadow.png",
 }
-
-
-def script_text(*names: str) -> str:
-    """Return scripts of ours as one, each in a block of its own file's strictness."""
-    return "\n".join((_WEB / name).read_text(encoding="utf-8") for name in names)
 
 
 class Verbatim(Element):

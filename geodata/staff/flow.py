@@ -1,36 +1,38 @@
-"""The optimum of a staffing problem: min-cost flow on candidate arcs, then pricing of the rest.
+"""The optimum of a staffing problem, with its proof.
 
-1. Candidate arcs join each grid to the nearest eligible members of each role and each member to
-   the nearest grids.
-2. Min-cost flow on these arcs. A vacancy costs more than all distances together, so that as many
-   posts as possible are filled first and the distance is least among those ways.
-3. The potentials of the optimal flow price every arc that was left out. If one has a negative
-   reduced cost it is added and the flow is solved again; if none has, the flow is optimal among
-   all arcs, and the potentials are the proof.
+1. Candidate arcs join each slot to its nearest pools of eligible members.
+2. Shortest augmenting paths fill one post after another (:mod:`geodata.staff.paths`). A vacancy
+   costs more than all distances together, so that as many posts as possible are filled first and
+   the distance is least among those ways.
+3. The prices of this optimum price every arc that was left out. Those that they would pay for come
+   in; only the posts whose prices they undercut are filled anew, and so on. When there is none
+   left, the prices prove the flow optimal among all arcs.
 
 Source: column generation for transportation problems (Dantzig & Wolfe 1960; Ahuja, Magnanti &
-Orlin 1993, "Network Flows", sections 9 and 17); the flow is solved by cost scaling in OR-Tools.
+Orlin 1993, "Network Flows", sections 9 and 17).
 """
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from ortools.graph.python import min_cost_flow
-from scipy.spatial import cKDTree
 
-from geodata.errors import PlanError
-from geodata.staff.pricing import optimal_potentials, violated_arcs
-from geodata.staff.problem import StaffingProblem
+from geodata.staff.arcs import Arcs, add_arcs, nearest_arcs
+from geodata.staff.coarse import coarsen, joined
+from geodata.staff.network import Network, build_network, deal
+from geodata.staff.paths import State, fill, first_posts, link, release, settle
+from geodata.staff.pricing import Missing, Pricing
+from geodata.staff.problem import Ints, StaffingProblem
 
-__all__ = ["ALL_ARCS", "Solution", "solve"]
+__all__ = ["Solution", "optimum", "solve"]
 
-#: A problem with at most this many arcs is solved with all of them.
-ALL_ARCS = 200_000
-
-_NEAREST = 8
+#: Share of the posts that far arcs could fill, and grids, from which a coarser network is asked.
+_SCATTERED = 0.01
+_MANY_GRIDS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,160 +46,110 @@ class Solution:
     distance : ndarray of int64, shape (posts,)
         Whole metres.
     lower_bound : int
-        No way to fill as many posts has a smaller total distance.
+        Metres: no way to fill as many posts with as few changes has a smaller total distance.
     arcs, rounds : int
-        Arcs in the last flow, and flows solved.
+        Arcs in the last flow, and rounds of pricing.
     """
 
-    member: NDArray[np.int64]
-    role: NDArray[np.int64]
-    grid: NDArray[np.int64]
-    distance: NDArray[np.int64]
+    member: Ints
+    role: Ints
+    grid: Ints
+    distance: Ints
     lower_bound: int
     arcs: int
     rounds: int
 
 
-@dataclass(frozen=True, slots=True)
-class Arcs:
-    """Arcs from members to slots (slot = role * grids + grid), ordered by slot, then member."""
+def solve(problem: StaffingProblem) -> Solution:
+    """Find the staffing with most posts filled, then with the least total distance.
 
-    member: NDArray[np.int64]
-    slot: NDArray[np.int64]
-    cost: NDArray[np.int64]
+    Where posts are held, each that changes hands counts ``stability`` metres on top; of equal
+    ways, one with the fewest changes is taken.
 
-
-def solve(problem: StaffingProblem, all_arcs: int = ALL_ARCS) -> Solution:
-    """Find the staffing with most posts filled, then with the least total distance."""
-    grids = len(problem.grid_codes)
-    slots = grids * len(problem.roles)
-    demand = np.repeat(problem.demand, grids)
-    vacancy_cost = _vacancy_cost(problem)
-    if problem.eligible.sum() * grids <= all_arcs:
-        arcs = _all_arcs(problem)
-    else:
-        arcs = _nearest_arcs(problem)
-    rounds = 0
-    while True:
-        rounds += 1
-        used, vacant = _min_cost_flow(arcs, problem.capacity, demand, vacancy_cost)
-        member_price, slot_price = optimal_potentials(
-            arcs.member, arcs.slot, arcs.cost, used, problem.capacity, slots, vacancy_cost
-        )
-        new_member, new_slot = violated_arcs(
-            problem, arcs.member, arcs.slot, member_price, slot_price
-        )
-        if not len(new_member):
-            break
-        arcs = _ordered(
-            problem,
-            np.concatenate([arcs.member, new_member]),
-            np.concatenate([arcs.slot, new_slot]),
-        )
-    rent = np.maximum(slot_price[arcs.slot] - member_price[arcs.member] - arcs.cost, 0)
-    bound = (
-        (demand * slot_price).sum() - (problem.capacity * member_price).sum() - rent.sum()
-    ) - vacancy_cost * vacant.sum()
-    return Solution(
-        arcs.member[used],
-        arcs.slot[used] // max(grids, 1),
-        arcs.slot[used] % max(grids, 1),
-        arcs.cost[used],
-        int(bound),
-        len(arcs.member),
-        rounds,
-    )
-
-
-def _vacancy_cost(problem: StaffingProblem) -> int:
-    """More than the total distance of any staffing."""
-    every = np.vstack([problem.member_xy, problem.grid_xy])
-    if not len(every):
-        return 1
-    furthest = np.hypot(*(every.max(axis=0) - every.min(axis=0)))
-    furthest = int(np.ceil(min(furthest, problem.max_distance))) + 1
-    posts = min(problem.capacity.sum(), problem.demand.sum() * len(problem.grid_codes))
-    return 1 + furthest * int(posts)
-
-
-def _distances(
-    problem: StaffingProblem, member: NDArray[np.int64], slot: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    step = problem.member_xy[member] - problem.grid_xy[slot % len(problem.grid_codes)]
-    return np.sqrt(step[:, 0] * step[:, 0] + step[:, 1] * step[:, 1])
-
-
-def _ordered(problem: StaffingProblem, member: NDArray[np.int64], slot: NDArray[np.int64]) -> Arcs:
-    """Arcs in canonical order, each once, none over the largest distance."""
-    key = np.unique(slot * len(problem.member_ids) + member)
-    slot, member = np.divmod(key, max(len(problem.member_ids), 1))
-    distance = _distances(problem, member, slot)
-    near = distance <= problem.max_distance
-    return Arcs(member[near], slot[near], np.rint(distance[near]).astype(np.int64))
-
-
-def _all_arcs(problem: StaffingProblem) -> Arcs:
-    member, role = np.nonzero(problem.eligible)
-    grids = len(problem.grid_codes)
-    slot = (role[:, None] * grids + np.arange(grids)).ravel()
-    return _ordered(problem, np.repeat(member, grids), slot)
-
-
-def _nearest_arcs(problem: StaffingProblem) -> Arcs:
-    """Each grid with its nearest eligible members, each member with the nearest grids."""
-    grids = len(problem.grid_codes)
-    grid_tree = cKDTree(problem.grid_xy)
-    members, slots = [], []
-    for role in range(len(problem.roles)):
-        who = np.flatnonzero(problem.eligible[:, role])
-        if not len(who):
-            continue
-        near = min(len(who), _NEAREST + int(problem.demand[role]))
-        _, found = cKDTree(problem.member_xy[who]).query(problem.grid_xy, k=np.arange(1, near + 1))
-        members.append(who[found].ravel())
-        slots.append(np.repeat(role * grids + np.arange(grids), near))
-        near = min(grids, _NEAREST)
-        _, found = grid_tree.query(problem.member_xy[who], k=np.arange(1, near + 1))
-        members.append(np.repeat(who, near))
-        slots.append((role * grids + found).ravel())
-    none = np.empty(0, dtype=np.int64)
-    return _ordered(problem, np.concatenate([none, *members]), np.concatenate([none, *slots]))
-
-
-def _min_cost_flow(
-    arcs: Arcs,
-    capacity: NDArray[np.int64],
-    demand: NDArray[np.int64],
-    vacancy_cost: int,
-) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """Solve the flow source -> member -> slot, with source -> slot as vacancies.
-
-    Returns
-    -------
-    used : ndarray of bool
-        The arcs that carry a post.
-    vacant : ndarray of int64
-        Vacant posts a slot.
+    Raises
+    ------
+    PlanError
+        The problem is too large for 64 bits.
     """
-    members, slots = len(capacity), len(demand)
-    source = members + slots
-    slot_node = members + np.arange(slots)
-    flow = min_cost_flow.SimpleMinCostFlow()
-    joined = flow.add_arcs_with_capacity_and_unit_cost(
-        arcs.member, members + arcs.slot, np.ones_like(arcs.member), arcs.cost
+    grids = len(problem.grid_xy)
+    network, pools = build_network(problem)
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        arcs, state, rounds = optimum(network, threads)
+    used = np.flatnonzero(arcs.flow)
+    count = arcs.flow[used].astype(np.int64)
+    slot, pool = arcs.slot[used].astype(np.int64), arcs.pool[used].astype(np.int64)
+    distance = np.rint(network.distances(pool, slot)).astype(np.int64)
+    changes = 0
+    if network.switch:
+        changes = int(((arcs.cost[used] - distance * network.scale) // network.switch) @ count)
+    bound = _bound(network, arcs, state) - network.switch * changes
+    member, slot = deal(problem, pools, pool, slot, count)
+    role, grid = np.divmod(slot, max(grids, 1))
+    step = problem.member_xy[member] - problem.grid_xy[grid]
+    return Solution(
+        member, role, grid,
+        np.rint(np.sqrt(step[:, 0] * step[:, 0] + step[:, 1] * step[:, 1])).astype(np.int64),
+        -(-bound // network.scale), len(arcs.pool), rounds,
+    )  # fmt: skip
+
+
+def optimum(network: Network, threads: Executor) -> tuple[Arcs, State, int]:
+    """An optimal flow of a network, the prices that prove it, and the rounds that it took."""
+    arcs, reach = nearest_arcs(network, threads)
+    state = State(
+        network.capacity.copy(),
+        network.demand.copy(),
+        np.zeros_like(network.demand),
+        np.zeros_like(network.capacity),
+        np.zeros_like(network.demand),
     )
-    flow.add_arcs_with_capacity_and_unit_cost(
-        np.full(members, source), np.arange(members), capacity, np.zeros(members, dtype=np.int64)
+    links = link(arcs, len(network.people))
+    first_posts(arcs, links, state, network.vacancy_cost)
+    fill(arcs, links, state, network.vacancy_cost)
+    pricing = Pricing(network, reach, threads)
+    rounds = 1
+    while len((missing := pricing.missing(arcs, state)).pool):
+        pool, slot = missing.pool, missing.slot
+        if rounds == 1 and _scattered(network, state, missing):
+            coarse, grid_block, pool_block = coarsen(network)
+            far, _, _ = optimum(coarse, threads)
+            pool, slot = joined(network, far, grid_block, pool_block)
+            pool = np.concatenate([missing.pool, pool])
+            slot = np.concatenate([missing.slot, slot])
+        arcs = add_arcs(network, arcs, pool, slot)
+        links = link(arcs, len(network.people))
+        release(arcs, links, state)
+        fill(arcs, links, state, network.vacancy_cost)
+        settle(arcs, links, state)
+        rounds += 1
+    return arcs, state, rounds
+
+
+def _scattered(network: Network, state: State, missing: Missing) -> bool:
+    """Whether missing arcs lead many vacant posts to people who are free."""
+    if network.grids < _MANY_GRIDS:
+        return False
+    fillable = np.unique(missing.slot[missing.gain > network.vacancy_cost // 2])
+    role = fillable // network.grids
+    vacant = np.bincount(role, state.vacant[fillable], network.roles)
+    free = np.array([state.room[of].sum() for of in network.eligible.T])
+    return bool(np.minimum(vacant, free).sum() > _SCATTERED * network.demand.sum())
+
+
+def _bound(network: Network, arcs: Arcs, state: State) -> int:
+    """What the prices prove about the cost of the arcs of any staffing with as many posts."""
+    pool_price = state.pool_price[arcs.pool]
+    rent = np.maximum(state.slot_price[arcs.slot] - pool_price - arcs.cost, 0)
+    return (
+        _product(network.demand - state.vacant, state.slot_price)
+        - _product(state.vacant, network.vacancy_cost - state.slot_price)
+        - _product(network.capacity, state.pool_price)
+        - _product(arcs.limit, rent)
     )
-    empty = flow.add_arcs_with_capacity_and_unit_cost(
-        np.full(slots, source), slot_node, demand, np.full(slots, vacancy_cost)
-    )
-    flow.set_nodes_supplies(slot_node, -demand)
-    flow.set_node_supply(source, int(demand.sum()))
-    status = flow.solve()
-    if status != flow.OPTIMAL:
-        raise PlanError(
-            f"the staffing flow could not be solved ({status.name}): "
-            "staff fewer grids at a time, or set a largest distance"
-        )
-    return flow.flows(joined).astype(bool), flow.flows(empty).astype(np.int64)
+
+
+def _product(count: NDArray[np.integer], price: Ints) -> int:
+    """The sum of count times price, which may be beyond 64 bits."""
+    high, low = np.divmod(price, 1 << 31)
+    count = count.astype(np.int64)
+    return (int(high @ count) << 31) + int(low @ count)

@@ -7,17 +7,17 @@ Identifiers reach SQL from here only, never from a request.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from sqlalchemy import ColumnElement, FromClause
 
-__all__ = ["CRS84", "Collection", "Property", "PropertyType"]
+__all__ = ["ACTIONS", "Action", "Catalogue", "Collection", "Property", "PropertyType"]
 
-CRS84: Final = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
-
-PropertyType = Literal["string", "integer", "number", "boolean", "date-time", "strings"]
+PropertyType = Literal["string", "integer", "number", "boolean", "date-time", "date", "strings"]
+Action = Literal["create", "replace", "update", "delete"]
+ACTIONS: Final[tuple[Action, ...]] = ("create", "replace", "update", "delete")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +33,33 @@ class Property:
     type : PropertyType
         ``strings`` is an array of text; a filter on it asks for membership.
     filterable : bool
-        Whether ``?name=value`` is a parameter of the items.
+        Whether ``?name=value`` is a parameter of the items, and filters may name it.
+    writable : bool
+        Whether it is taken from a feature that is written.
+    required : bool
+        Whether a new feature must have it.
+    choices : tuple of str
+        The only values that it takes, where there are few.
+    unit : str, optional
+        Unit in the symbols of UCUM.
+    role : str, optional
+        Its role in the feature: ``id``, ``primary-instant``, ``primary-interval-start``, ...
     """
 
     name: str
     title: str
     type: PropertyType = "string"
     filterable: bool = True
+    writable: bool = False
+    required: bool = False
+    choices: tuple[str, ...] = ()
+    unit: str | None = None
+    role: str | None = None
+
+    @property
+    def sortable(self) -> bool:
+        """Whether features can be put in its order."""
+        return self.type != "strings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +80,7 @@ class Collection:
     geometry_type : str
         GeoJSON type of the geometries, for the schema.
     geometry : str
-        Column with the published geometry, EPSG:4326.
+        Column with the published geometry.
     search : str
         Column that bbox is tested against: an indexed one where ``geometry`` is computed.
     digits : int
@@ -70,6 +90,16 @@ class Collection:
     light : FromClause, optional
         The same rows and column names as ``source``, without what is costly. Extents, and counts
         whose conditions need no other column, are taken from it.
+    details : callable, optional
+        ``light`` rows of a page -> the same with every column, worked out for them alone.
+    srid : int
+        Of its geometries, as they are kept.
+    actions : tuple of Action
+        What writers may do with its features.
+    in_groups : bool
+        Whether several features can be changed at once.
+    exported : bool
+        Whether ``/exports`` offers it.
     """
 
     name: str
@@ -84,6 +114,11 @@ class Collection:
     digits: int = 15
     temporal: tuple[str, str] | None = None
     light: FromClause | None = None
+    details: Callable[[FromClause], FromClause] | None = None
+    srid: int = 4326
+    actions: tuple[Action, ...] = ()
+    in_groups: bool = False
+    exported: bool = True
 
     def column(self, name: str) -> ColumnElement[Any]:
         """The source's column of that name."""
@@ -97,10 +132,33 @@ class Collection:
 
     @property
     def filters(self) -> dict[str, Property]:
-        """Properties that can be filtered on, by name."""
+        """Properties that can be filtered on by ``name=value``, by name."""
         return {each.name: each for each in self.properties if each.filterable}
+
+    @property
+    def queryables(self) -> dict[str, Property]:
+        """What a filter or an order may name, bar the geometry: the identifier and the filters."""
+        own = self.filters
+        identifier = self.identifier
+        return own if identifier.name in own else {identifier.name: identifier, **own}
+
+    @property
+    def identifier(self) -> Property:
+        """The identifier of a feature: its key, or a composed one that no column holds."""
+        own = {each.name: each for each in self.properties}
+        if len(self.key) > 1:
+            return own[self.key[0]]
+        (name,) = self.key
+        if name in own:
+            return own[name]
+        whole = self.column(name).type.python_type is int
+        return Property(name, "Identifier", "integer" if whole else "string", role="id")
 
     @property
     def key_columns(self) -> list[ColumnElement[Any]]:
         """The columns of the key, in order."""
         return [self.column(name) for name in self.key]
+
+
+#: The collections of a service by name, in the order of its list.
+Catalogue = Mapping[str, Collection]

@@ -7,24 +7,31 @@ collections' declarations, values are bound.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Text, and_, cast, false, func, or_, true
 from sqlalchemy.dialects.postgresql import array
 
 from service.catalogue.collection import Collection
+from service.catalogue.crs import DEFAULT_CRS, Crs
 from service.catalogue.selection import Box, Interval, Selection
-from service.db.base import SRID
-from service.db.spatial import point
 
 __all__ = ["feature_text", "identifier", "selected"]
 
+_METRIC_DIGITS: Final = 4  # a tenth of a millimetre
+#: Pieces into which a straight edge is cut before it is bent into another reference system.
+_PIECES: Final = 32
 
-def feature_text(collection: Collection) -> ColumnElement[str]:
-    """Expression for a row as a GeoJSON feature (RFC 7946), as text."""
-    geometry = collection.column(collection.geometry)
-    if "Polygon" in collection.geometry_type:
-        geometry = func.ST_ForcePolygonCCW(geometry)
+
+def feature_text(collection: Collection, crs: Crs = DEFAULT_CRS) -> ColumnElement[str]:
+    """Expression for a row as a GeoJSON feature (RFC 7946), as text.
+
+    Parameters
+    ----------
+    collection : Collection
+    crs : Crs
+        Of the coordinates, in the authority's order; anything but the default departs from the RFC.
+    """
     members = [
         part for each in collection.properties for part in (each.name, collection.column(each.name))
     ]
@@ -32,12 +39,27 @@ def feature_text(collection: Collection) -> ColumnElement[str]:
         '{"type":"Feature","id":',
         cast(func.to_json(identifier(collection)), Text),
         ',"geometry":',
-        func.coalesce(func.ST_AsGeoJSON(geometry, collection.digits), "null"),
+        func.coalesce(_geometry_text(collection, crs), "null"),
         ',"properties":',
         cast(func.json_build_object(*members), Text),
         "}",
         type_=Text,
     ).label("feature")
+
+
+def _geometry_text(collection: Collection, crs: Crs) -> ColumnElement[str]:
+    geometry = collection.column(collection.geometry)
+    digits = collection.digits
+    if crs.srid != collection.srid:
+        geometry = func.ST_Transform(geometry, crs.srid)
+    if not crs.in_degrees:
+        digits = min(digits, _METRIC_DIGITS)
+    if "Polygon" in collection.geometry_type:
+        geometry = func.ST_ForcePolygonCCW(geometry)
+    if crs.north_first:
+        geometry = func.ST_FlipCoordinates(geometry)
+    # no "crs" member: the header Content-Crs names the system
+    return func.ST_AsGeoJSON(geometry, digits, 0, type_=Text)
 
 
 def identifier(collection: Collection) -> ColumnElement[Any]:
@@ -50,7 +72,7 @@ def selected(collection: Collection, selection: Selection) -> list[ColumnElement
     """The conditions of a selection, for a WHERE clause."""
     conditions: list[ColumnElement[bool]] = []
     if selection.boxes:
-        conditions.append(_in_boxes(collection, selection.boxes))
+        conditions.append(_in_boxes(collection, selection.boxes, selection.box_crs))
     if selection.interval is not None:
         conditions.append(_during(collection, selection.interval))
     for name, value in selection.filters.items():
@@ -59,24 +81,39 @@ def selected(collection: Collection, selection: Selection) -> list[ColumnElement
             conditions.append(column.bool_op("@>")(cast(array([value]), column.type)))
         else:
             conditions.append(column == value)
+    if selection.filter is not None:
+        conditions.append(selection.filter.condition(collection))
     return conditions
 
 
-def _in_boxes(collection: Collection, boxes: Sequence[Box]) -> ColumnElement[bool]:
+def _in_boxes(collection: Collection, boxes: Sequence[Box], crs: Crs) -> ColumnElement[bool]:
     searched = collection.column(collection.search)
     # a box drawn in to the globe may have turned inside out: it lies wholly beyond it
     kept = [box for box in boxes if box[0] <= box[2] and box[1] <= box[3]]
     if not kept:
         return false()
-    return or_(*(func.ST_Intersects(searched, _envelope(box)) for box in kept))
+    return or_(
+        *(func.ST_Intersects(searched, _envelope(box, crs, collection.srid)) for box in kept)
+    )
 
 
-def _envelope(box: Box) -> ColumnElement[Any]:
+def _envelope(box: Box, crs: Crs, srid: int) -> ColumnElement[Any]:
     west, south, east, north = box
     if west < east and south < north:
-        return func.ST_MakeEnvelope(west, south, east, north, SRID)
-    # without width or height it is a line or a point: nothing meets a polygon without area
-    return func.ST_Envelope(func.ST_MakeLine(point(west, south), point(east, north)))
+        area = func.ST_MakeEnvelope(west, south, east, north, crs.srid)
+    else:
+        # without width or height it is a line or a point: nothing meets a polygon without area
+        corners = (
+            func.ST_SetSRID(func.ST_MakePoint(x, y), crs.srid)
+            for x, y in ((west, south), (east, north))
+        )
+        area = func.ST_Envelope(func.ST_MakeLine(*corners))
+    if crs.srid == srid:
+        return area
+    longest = max(east - west, north - south) / _PIECES
+    if longest > 0.0:
+        area = func.ST_Segmentize(area, longest)
+    return func.ST_Transform(area, srid)
 
 
 def _during(collection: Collection, interval: Interval) -> ColumnElement[bool]:

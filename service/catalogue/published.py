@@ -16,41 +16,47 @@ from sqlalchemy import (
     Select,
     SQLColumnExpression,
     cast,
+    column,
     func,
     null,
     select,
+    true,
 )
 
-from service.catalogue.collection import Collection, Property
+from geodata.schema import LEVELS, METHODS
+from service.catalogue.collection import ACTIONS, Catalogue, Collection, Property
 from service.divisions.models import Dataset, Division
 from service.errors import NotFound
-from service.grids.models import Grid
+from service.grids.models import KINDS, Grid
 from service.grids.views import CURRENT_GRID
 from service.households.models import Assignment, Household
 from service.places.models import Facility
-from service.teams.models import Member, Post
-from service.teams.views import COVERAGE, VACANCY
+from service.teams.models import Member, Post, TeamRequirement, VacancyReason
 
 __all__ = ["COLLECTIONS", "find_collection"]
 
-_DATASET: Final = Property("dataset", "Data set that it came with")
+_DATASET: Final = Property(
+    "dataset", "Data set that it came with; the only one, where there is one", writable=True
+)
+_OWN_DATASET: Final = Property("dataset", "Data set that it came with")
 _POINT_DIGITS: Final = 7  # about a centimetre
 _LIGHT_GRIDS: Final = select(CURRENT_GRID, CURRENT_GRID.c.code.label("grid_code")).subquery(
     "light_grids"
 )
 
 
-def find_collection(name: str) -> Collection:
-    """The collection of that name.
+def find_collection(name: str, catalogue: Catalogue | None = None) -> Collection:
+    """The collection of that name, in a catalogue or among Gridward's own.
 
     Raises
     ------
     NotFound
         There is none.
     """
-    if name not in COLLECTIONS:
-        raise NotFound(f"There is no collection '{name}'; there are: {', '.join(COLLECTIONS)}.")
-    return COLLECTIONS[name]
+    known = COLLECTIONS if catalogue is None else catalogue
+    if name not in known:
+        raise NotFound(f"There is no collection '{name}'; there are: {', '.join(known)}.")
+    return known[name]
 
 
 def _with_dataset(
@@ -72,32 +78,79 @@ def _divisions() -> Collection:
         source=_with_dataset(select(*columns), Division.dataset_id, "divisions"),
         key=("code",),
         properties=(
-            Property("code", "Division code, data set prefix included"),
-            Property("name", "Name"),
-            Property("level", "province, city, county, street or community"),
-            Property("parent", "Code of the division above"),
+            Property(
+                "code",
+                "Division code, data set prefix included",
+                writable=True,
+                required=True,
+                role="id",
+            ),
+            Property("name", "Name", writable=True, required=True),
+            Property(
+                "level",
+                "province, city, county, street or community",
+                writable=True,
+                required=True,
+                choices=LEVELS,
+            ),
+            Property("parent", "Code of the division above", writable=True),
             _DATASET,
         ),
         geometry_type="MultiPolygon",
         light=Division.__table__,
+        actions=ACTIONS,
+    )
+
+
+def _grid_rows(grids: FromClause) -> FromClause:
+    """Grids in force with their figures, as the view of the coverage has them."""
+    figures = (
+        func.grid_figures(grids.c.id, grids.c.dataset_id)
+        .table_valued(
+            *(
+                column(name, Integer)
+                for name in ("records", "households", "posts_required", "posts_filled")
+            )
+        )
+        .lateral("figures")
+    )
+    return (
+        select(
+            *grids.c,
+            Division.name.label("community_name"),
+            *figures.c,
+            (figures.c.posts_required - figures.c.posts_filled).label("vacancies"),
+            func.ST_NumGeometries(grids.c.geometry, type_=Integer).label("parts"),
+            (cast(figures.c.households, Float) / Dataset.target).label("load_share"),
+            Dataset.target,
+            Dataset.minimum,
+            Dataset.maximum,
+            Dataset.name.label("dataset"),
+        )
+        .join_from(grids, Division, Division.code == grids.c.community_code)
+        .join(Dataset, Dataset.id == grids.c.dataset_id)
+        .join(figures, true())
+        .subquery("grids")
     )
 
 
 def _grids() -> Collection:
-    parts = func.ST_NumGeometries(COVERAGE.c.geometry, type_=Integer)
     return Collection(
         name="grids",
         title="Grids",
         description="The service grids in force today, with their load and their team.",
-        source=_with_dataset(
-            select(COVERAGE, parts.label("parts")), COVERAGE.c.dataset_id, "grids"
-        ),
+        source=_grid_rows(_LIGHT_GRIDS),
+        details=_grid_rows,
         key=("grid_code",),
         properties=(
-            Property("grid_code", "Grid code: community code and number, never reused"),
-            Property("community_code", "Code of the community that it lies in"),
+            Property("grid_code", "Grid code: community code and number, never reused", role="id"),
+            Property(
+                "community_code",
+                "Code of the community that it lies in; of most of it, if left out",
+                writable=True,
+            ),
             Property("community_name", "Name of that community"),
-            Property("kind", "basic, dedicated or micro"),
+            Property("kind", "basic, dedicated or micro", writable=True, choices=KINDS),
             Property("flag", "What is out of the ordinary: oversize, undersize, empty, ..."),
             Property("reason", "Why it is"),
             Property("parts", "Polygons that it consists of", "integer"),
@@ -107,25 +160,25 @@ def _grids() -> Collection:
             Property("posts_required", "Posts that the team needs", "integer"),
             Property("posts_filled", "Of these, filled", "integer"),
             Property("vacancies", "Of these, vacant", "integer"),
-            _DATASET,
+            _OWN_DATASET,
         ),
         geometry_type="Polygon or MultiPolygon",
         light=_LIGHT_GRIDS,
+        actions=ACTIONS,
+        in_groups=True,
     )
 
 
 def _coverage() -> Collection:
-    share = cast(COVERAGE.c.households, Float) / COVERAGE.c.target
     return Collection(
         name="coverage",
         title="Coverage",
         description="One row a grid in force: load against target, posts against need.",
-        source=_with_dataset(
-            select(COVERAGE, share.label("load_share")), COVERAGE.c.dataset_id, "coverages"
-        ),
+        source=_grid_rows(_LIGHT_GRIDS),
+        details=_grid_rows,
         key=("grid_code",),
         properties=(
-            Property("grid_code", "Grid code"),
+            Property("grid_code", "Grid code", role="id"),
             Property("community_code", "Code of its community"),
             Property("records", "Household records assigned", "integer"),
             Property("households", "Households assigned: the load", "integer"),
@@ -137,7 +190,7 @@ def _coverage() -> Collection:
             Property("posts_filled", "Of these, filled", "integer"),
             Property("vacancies", "Of these, vacant", "integer"),
             Property("flag", "Why the grid is out of the ordinary"),
-            _DATASET,
+            _OWN_DATASET,
         ),
         geometry_type="Polygon or MultiPolygon",
         light=_LIGHT_GRIDS,
@@ -168,19 +221,22 @@ def _households() -> Collection:
         source=_with_dataset(statement, Household.dataset_id, "households_in_grids"),
         key=("id",),
         properties=(
-            Property("reference", "Reference in its data set"),
-            Property("address", "Address"),
-            Property("building", "Building"),
-            Property("unit", "Unit"),
-            Property("households", "Households that the record stands for", "integer"),
-            Property("community", "Community as declared"),
+            Property("reference", "Reference in its data set", writable=True, required=True),
+            Property("address", "Address", writable=True),
+            Property("building", "Building", writable=True),
+            Property("unit", "Unit", writable=True),
+            Property(
+                "households", "Households that the record stands for", "integer", writable=True
+            ),
+            Property("community", "Community as declared", writable=True),
             Property("grid_code", "Grid in force that serves it; null for an exception"),
-            Property("method", "covers, boundary, snapped, manual or exception"),
+            Property("method", "How it came there: covers, boundary, ...", choices=METHODS),
             _DATASET,
         ),
         geometry_type="Point",
         digits=_POINT_DIGITS,
         light=Household.__table__,
+        actions=ACTIONS,
     )
 
 
@@ -207,14 +263,25 @@ def _assignments() -> Collection:
         source=_with_dataset(statement, Household.dataset_id, "assignments"),
         key=("household_id",),
         properties=(
-            Property("household_id", "Identifier of the household", "integer"),
+            Property(
+                "household_id",
+                "Identifier of the household",
+                "integer",
+                writable=True,
+                required=True,
+                role="id",
+            ),
             Property("household", "Reference of the household"),
-            Property("grid_code", "Grid that it is assigned to"),
-            Property("method", "covers, boundary, snapped, manual or exception"),
-            Property("distance_m", "Distance to the grid in metres", "number"),
-            Property("at", "When it was assigned", "date-time"),
-            Property("reason", "Why, for an exception or a manual assignment"),
-            _DATASET,
+            Property(
+                "grid_code",
+                "Grid that it is assigned to; written as null, the one that covers it",
+                writable=True,
+            ),
+            Property("method", "How it came there: covers, boundary, ...", choices=METHODS),
+            Property("distance_m", "Distance to the grid in metres", "number", unit="m"),
+            Property("at", "When it was assigned", "date-time", role="primary-interval-start"),
+            Property("reason", "Why, for an exception or a manual assignment", writable=True),
+            _OWN_DATASET,
         ),
         geometry_type="Point",
         digits=_POINT_DIGITS,
@@ -222,6 +289,7 @@ def _assignments() -> Collection:
         light=select(Assignment.household_id, Assignment.method, Household.geometry)
         .join(Household, Household.id == Assignment.household_id)
         .subquery("light_assignments"),
+        actions=ACTIONS,
     )
 
 
@@ -234,15 +302,24 @@ def _members() -> Collection:
         source=_with_dataset(select(*columns, Member.geometry), Member.dataset_id, "members"),
         key=("id",),
         properties=(
-            Property("reference", "Reference in its data set"),
-            Property("name", "Name"),
-            Property("roles", "Roles that the member can take", "strings"),
-            Property("max_posts", "Posts that the member can hold at most", "integer"),
+            Property("reference", "Reference in its data set", writable=True, required=True),
+            Property("name", "Name", writable=True),
+            Property(
+                "roles",
+                "Roles that the member can take",
+                "strings",
+                writable=True,
+                required=True,
+            ),
+            Property(
+                "max_posts", "Posts that the member can hold at most", "integer", writable=True
+            ),
             _DATASET,
         ),
         geometry_type="Point",
         digits=_POINT_DIGITS,
         light=Member.__table__,
+        actions=ACTIONS,
     )
 
 
@@ -255,14 +332,15 @@ def _facilities() -> Collection:
         source=_with_dataset(select(*columns), Facility.dataset_id, "facilities"),
         key=("id",),
         properties=(
-            Property("reference", "Reference in its data set"),
-            Property("name", "Name"),
-            Property("kind", "Kind of place"),
+            Property("reference", "Reference in its data set", writable=True, required=True),
+            Property("name", "Name", writable=True),
+            Property("kind", "Kind of place", writable=True),
             _DATASET,
         ),
         geometry_type="Point",
         digits=_POINT_DIGITS,
         light=Facility.__table__,
+        actions=ACTIONS,
     )
 
 
@@ -308,39 +386,61 @@ def _posts() -> Collection:
         source=_with_dataset(statement, Member.dataset_id, "posts"),
         key=("id",),
         properties=(
-            Property("member", "Reference of the member"),
+            Property("member", "Reference of the member", writable=True, required=True),
             Property("member_name", "Name of the member"),
-            Property("grid_code", "Grid that the post belongs to"),
-            Property("role", "Role in the team"),
-            Property("valid_from", "Held since", "date-time"),
-            Property("fixed", "Kept by the next staffing as it is", "boolean"),
-            _DATASET,
+            Property("grid_code", "Grid that the post belongs to", writable=True, required=True),
+            Property("role", "Role in the team", writable=True, required=True),
+            Property("valid_from", "Held since", "date-time", role="primary-interval-start"),
+            Property("fixed", "Kept by the next staffing as it is", "boolean", writable=True),
+            _OWN_DATASET,
         ),
         geometry_type="Point",
         search="area",
         digits=_POINT_DIGITS,
         temporal=("valid_from", "valid_to"),
         light=light,
+        actions=ACTIONS,
     )
 
 
 def _vacancies() -> Collection:
+    grids = CURRENT_GRID.c
+    held = (
+        select(func.count().label("posts"))
+        .where(Post.grid_id == grids.id, Post.role == TeamRequirement.role, Post.valid_to.is_(None))
+        .lateral("held")
+    )
+    missing = TeamRequirement.posts - held.c.posts
+    # the view of the vacancies itself has no place: joined to it, every grid is looked up twice
+    lacking = (
+        select(
+            grids.id.label("grid_id"),
+            grids.code.label("grid_code"),
+            grids.community_code,
+            grids.dataset_id,
+            TeamRequirement.role,
+            TeamRequirement.posts.label("required"),
+            cast(held.c.posts, Integer).label("filled"),
+            cast(missing, Integer).label("missing"),
+            grids.geometry.label("area"),
+        )
+        .join(TeamRequirement, TeamRequirement.dataset_id == grids.dataset_id)
+        .join(held, true())
+        .where(held.c.posts < TeamRequirement.posts)
+        .subquery("lacking")
+    )
+    light = select(lacking, lacking.c.area.label("geometry")).subquery("light_vacancies")
     statement = select(
-        VACANCY.c.grid_code,
-        CURRENT_GRID.c.community_code,
-        VACANCY.c.role,
-        VACANCY.c.required,
-        VACANCY.c.filled,
-        VACANCY.c.missing,
-        VACANCY.c.reason,
-        func.ST_PointOnSurface(CURRENT_GRID.c.geometry).label("geometry"),
-        CURRENT_GRID.c.geometry.label("area"),
-    ).join(CURRENT_GRID, CURRENT_GRID.c.id == VACANCY.c.grid_id)
+        lacking, VacancyReason.reason, func.ST_PointOnSurface(lacking.c.area).label("geometry")
+    ).outerjoin(
+        VacancyReason,
+        (VacancyReason.grid_id == lacking.c.grid_id) & (VacancyReason.role == lacking.c.role),
+    )
     return Collection(
         name="vacancies",
         title="Vacancies",
         description="Posts that nobody holds, by grid and role; the point lies within the grid.",
-        source=_with_dataset(statement, CURRENT_GRID.c.dataset_id, "vacancies"),
+        source=_with_dataset(statement, lacking.c.dataset_id, "vacancies"),
         key=("grid_code", "role"),
         properties=(
             Property("grid_code", "Grid that lacks the post"),
@@ -350,11 +450,12 @@ def _vacancies() -> Collection:
             Property("filled", "Of these, filled", "integer"),
             Property("missing", "Of these, vacant", "integer"),
             Property("reason", "Why, as far as the staffing could tell"),
-            _DATASET,
+            _OWN_DATASET,
         ),
         geometry_type="Point",
         search="area",
         digits=_POINT_DIGITS,
+        light=light,
     )
 
 

@@ -5,21 +5,23 @@ Read strictly, so that a typing error is refused and never ignored.
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Collection as Names
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from starlette.datastructures import QueryParams
 
 from service.catalogue.collection import Collection, Property
+from service.catalogue.crs import DEFAULT_CRS, Crs, parse_crs
+from service.catalogue.filtering import LANGUAGES, Filter, parse_filter
+from service.catalogue.values import parse_integer, parse_moment, parse_number
 from service.errors import InvalidParameter
 from service.web.parameters import reject_unknown
 
 __all__ = [
+    "PARAMETERS",
     "Box",
     "Interval",
     "Selection",
@@ -29,13 +31,8 @@ __all__ = [
     "parse_whole_number",
 ]
 
-_LARGEST_INTEGER: Final = 2**63 - 1
-_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,19}")
-_NUMBER: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
-_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-_MOMENT: Final = re.compile(
-    r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:\d{2})", re.ASCII | re.IGNORECASE
-)
+#: The parameters that select, besides the properties.
+PARAMETERS: Final = ("bbox", "bbox-crs", "datetime", "filter", "filter-lang", "filter-crs")
 
 #: minx, miny, maxx, maxy in degrees
 Box = tuple[float, float, float, float]
@@ -51,15 +48,21 @@ class Selection:
     ----------
     boxes : tuple of Box
         None for everywhere; two where a box crosses the antimeridian.
+    box_crs : Crs
+        Of the boxes, which have longitude or easting first in any case.
     interval : Interval, optional
         When the features hold.
     filters : mapping
         Property -> value that it has.
+    filter : Filter, optional
+        A condition in CQL2.
     """
 
     boxes: tuple[Box, ...] = ()
+    box_crs: Crs = DEFAULT_CRS
     interval: Interval | None = None
     filters: Mapping[str, Any] = field(default_factory=dict)
+    filter: Filter | None = None
 
     @classmethod
     def parse(cls, collection: Collection, given: QueryParams, *, known: Names[str]) -> Selection:
@@ -80,26 +83,45 @@ class Selection:
             For an unknown, repeated or malformed parameter.
         """
         filters = collection.filters
-        reject_unknown(given, {"bbox", "datetime", *known, *filters})
+        reject_unknown(given, {*PARAMETERS, *known, *filters})
+        box_crs = parse_crs("bbox-crs", given.get("bbox-crs"))
         return cls(
-            boxes=parse_bbox(given.get("bbox")),
+            boxes=parse_bbox(given.get("bbox"), box_crs),
+            box_crs=box_crs,
             interval=parse_datetime(given.get("datetime")),
             filters={
                 name: parse_value(each, given[name])
                 for name, each in filters.items()
                 if name in given
             },
+            filter=_filter(collection, given),
         )
 
+    @property
+    def is_everything(self) -> bool:
+        """Whether nothing is left out."""
+        return not (self.boxes or self.interval or self.filters or self.filter)
 
-def parse_bbox(text: str | None) -> tuple[Box, ...]:
-    """``minx,miny[,minz],maxx,maxy[,maxz]`` in degrees, longitude first.
+
+def _filter(collection: Collection, given: QueryParams) -> Filter | None:
+    crs = parse_crs("filter-crs", given.get("filter-crs"))
+    text, language = given.get("filter"), given.get("filter-lang")
+    if language not in (None, *LANGUAGES):
+        raise InvalidParameter("filter-lang", f"has to be {' or '.join(LANGUAGES)}")
+    if text is None:
+        return None
+    return parse_filter(collection, text, language=language, crs=crs)
+
+
+def parse_bbox(text: str | None, crs: Crs = DEFAULT_CRS) -> tuple[Box, ...]:
+    """``minx,miny[,minz],maxx,maxy[,maxz]`` in the axis order of a reference system.
 
     Returns
     -------
     tuple of Box
-        None for no box, one, or two for a box that crosses the antimeridian (minx > maxx).
-        Values beyond the globe are drawn in: viewers send such boxes when zoomed far out.
+        None for no box, one, or two for a box that crosses the antimeridian (its first longitude
+        above its second); longitude or easting first. Degrees beyond the globe are drawn in:
+        viewers send such boxes when zoomed far out.
     """
     if text is None:
         return ()
@@ -108,8 +130,13 @@ def parse_bbox(text: str | None) -> tuple[Box, ...]:
         raise InvalidParameter("bbox", "has to be 4 or 6 numbers, separated by commas")
     half = len(numbers) // 2
     (minx, miny), (maxx, maxy) = numbers[:2], numbers[half : half + 2]
-    if miny > maxy or (half == 3 and numbers[2] > numbers[5]):
+    if crs.north_first:
+        minx, miny, maxx, maxy = miny, minx, maxy, maxx
+    upside_down = miny > maxy or (half == 3 and numbers[2] > numbers[5])
+    if upside_down or (minx > maxx and not crs.in_degrees):
         raise InvalidParameter("bbox", "has its lower corner above its upper corner")
+    if not crs.in_degrees:
+        return ((minx, miny, maxx, maxy),)
     south, north = max(miny, -90.0), min(maxy, 90.0)
     if minx > maxx:
         if abs(minx) > 180.0 or abs(maxx) > 180.0:
@@ -151,30 +178,28 @@ def parse_value(each: Property, text: str) -> Any:
         return text == "true"
     if each.type == "date-time":
         return _moment(text, last=False, name=each.name)
+    if each.type == "date":
+        return _moment(text, last=False, name=each.name).date()
     return text
 
 
 def parse_whole_number(name: str, text: str) -> int:
     """A whole number that fits 64 bits."""
-    if not _INTEGER.fullmatch(text) or abs(int(text)) > _LARGEST_INTEGER:
-        raise InvalidParameter(name, "has to be a whole number")
-    return int(text)
+    try:
+        return parse_integer(text)
+    except ValueError as error:
+        raise InvalidParameter(name, str(error)) from error
 
 
 def _number(name: str, text: str) -> float:
-    # not float() alone: it also takes nan, inf, 1_000 and digits of other scripts
-    if not _NUMBER.fullmatch(text.strip()) or not math.isfinite(float(text)):
-        raise InvalidParameter(name, "has to be made of finite numbers")
-    return float(text)
+    try:
+        return parse_number(text)
+    except ValueError as error:
+        raise InvalidParameter(name, str(error)) from error
 
 
 def _moment(text: str, *, last: bool, name: str = "datetime") -> datetime:
     try:
-        if _DATE.fullmatch(text):
-            day = datetime.fromisoformat(text).replace(tzinfo=UTC)
-            return day.replace(hour=23, minute=59, second=59, microsecond=999999) if last else day
-        if _MOMENT.fullmatch(text):
-            return datetime.fromisoformat(text.upper()).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise InvalidParameter(name, "is no date of the calendar") from error
-    raise InvalidParameter(name, "has to be a date or a moment such as 2026-01-31T08:00:00Z")
+        return parse_moment(text, last=last)
+    except ValueError as error:
+        raise InvalidParameter(name, str(error)) from error

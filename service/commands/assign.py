@@ -23,9 +23,16 @@ def assign(
             help="Metres within which a stray household joins a grid (default: the data set's).",
         ),
     ] = None,
+    full: Annotated[
+        bool,
+        typer.Option("--full", help="Look at every household, not only at what changed."),
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Put every household into one grid, or into the exceptions with the reason."""
+    """Put every household into one grid, or into the exceptions with the reason.
+
+    After the first time, only households that came or moved and grids that changed are looked at.
+    """
     from service.flows.assign import assign as place
 
     with progress_bar() as progress, open_session() as session:
@@ -34,6 +41,7 @@ def assign(
             dataset=dataset,
             communities=community,
             snap_tolerance_m=snap_tolerance,
+            full=full,
             progress=progress,
         ).as_dict()
     if json:

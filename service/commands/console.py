@@ -10,8 +10,18 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
+from rich.text import Text
 
 __all__ = ["figures", "number", "print_json", "print_table", "progress_bar", "say", "warn"]
 
@@ -94,6 +104,14 @@ def warn(messages: Iterable[str], limit: int = 20) -> None:
         say(f"warning: {len(lines) - limit} more; --json lists them all")
 
 
+class _Rate(ProgressColumn):
+    """How many are done in a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{number(float(speed))}/s" if speed else "")
+
+
 @contextmanager
 def progress_bar() -> Iterator[ProgressCallback]:
     """A callback ``(step, done, total)`` that draws one bar a step on a terminal's stderr."""
@@ -102,7 +120,10 @@ def progress_bar() -> Iterator[ProgressCallback]:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        _Rate(),
         TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
         console=console,
         transient=True,
         disable=not console.is_terminal,

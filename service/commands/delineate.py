@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from service.commands.console import figures, print_json, progress_bar, warn
-from service.commands.options import Communities, Dataset, Json, Workers
+from service.commands.options import Communities, Dataset, Json, Scheduler, Workers
 from service.commands.sessions import open_session
 
 __all__ = ["delineate", "show_delineate"]
@@ -28,6 +28,7 @@ def delineate(
         bool, typer.Option("--draft", help="Leave the plan a draft: do not validate or activate.")
     ] = False,
     workers: Workers = None,
+    scheduler: Scheduler = None,
     json: Json = False,
 ) -> None:
     """Draw up a plan of grids, validate it and make it the active one."""
@@ -44,6 +45,7 @@ def delineate(
             seed=seed,
             activate=not draft,
             workers=workers,
+            scheduler=scheduler,
             progress=progress,
         ).as_dict()
     if json:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Communities", "Dataset", "Json", "Manifest", "Output", "Workers"]
+__all__ = ["Communities", "Dataset", "Json", "Manifest", "Output", "Scheduler", "Workers"]
 
 Manifest = Annotated[
     Path, typer.Argument(metavar="DATASET.TOML", help="The manifest that describes the files.")
@@ -24,4 +24,11 @@ Output = Annotated[Path, typer.Option("--out", "-o", help="The file to write.")]
 Workers = Annotated[
     int | None,
     typer.Option(min=1, help="Processes that share the work (default: one a core)."),
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="A Dask scheduler (tcp://host:8786) whose workers do the work instead.",
+    ),
 ]

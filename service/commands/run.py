@@ -13,7 +13,7 @@ from service.commands.console import print_json, print_table, progress_bar
 from service.commands.delineate import show_delineate
 from service.commands.export import save_collection, save_coverage_map
 from service.commands.load import Prune, show_load
-from service.commands.options import Json, Manifest, Workers
+from service.commands.options import Json, Manifest, Scheduler, Workers
 from service.commands.sessions import open_database
 from service.commands.staff import show_staff
 
@@ -40,6 +40,7 @@ def run(
     prune: Prune = False,
     seed: Annotated[int, typer.Option(help="Seed of the search for grids.")] = 0,
     workers: Workers = None,
+    scheduler: Scheduler = None,
     json: Json = False,
 ) -> None:
     """Load, delineate, assign and staff a data set; write the map and the tables."""
@@ -62,7 +63,12 @@ def run(
         name = loaded.dataset
         with database.session() as session:
             report["delineate"] = delineate(
-                session, dataset=name, seed=seed, workers=workers, progress=progress
+                session,
+                dataset=name,
+                seed=seed,
+                workers=workers,
+                scheduler=scheduler,
+                progress=progress,
             ).as_dict()
         with database.session() as session:
             report["assign"] = assign(session, dataset=name, progress=progress).as_dict()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +13,19 @@ from service.commands.sessions import open_session
 
 __all__ = ["show_staff", "staff"]
 
+#: Rows of a table beyond which the rest is counted.
+_MOST_ROWS = 20
+
+
+class Level(StrEnum):
+    """Levels of divisions."""
+
+    PROVINCE = "province"
+    CITY = "city"
+    COUNTY = "county"
+    STREET = "street"
+    COMMUNITY = "community"
+
 
 def staff(
     community: Communities = None,
@@ -20,6 +34,25 @@ def staff(
         float | None,
         typer.Option(min=0.0, help="Farthest that a member may live from a grid, in metres."),
     ] = None,
+    stability: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            metavar="M",
+            help="A post changes hands only if the total distance falls by more than M metres "
+            "for each one that does.",
+        ),
+    ] = 0.0,
+    by: Annotated[
+        Level | None,
+        typer.Option(help="Staff each division of this level by itself."),
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Tell where which role is short, and why.")
+    ] = False,
+    level: Annotated[
+        Level, typer.Option(help="Divisions that --explain tells it by.")
+    ] = Level.COMMUNITY,
     json: Json = False,
 ) -> None:
     """Give every grid its team by the shortest distances, and name the vacancies."""
@@ -31,6 +64,9 @@ def staff(
             dataset=dataset,
             communities=community,
             max_distance_m=max_distance,
+            stability_m=stability,
+            by=by,
+            explain=level if explain else None,
             progress=progress,
         ).as_dict()
     if json:
@@ -40,7 +76,7 @@ def staff(
 
 
 def show_staff(report: dict[str, Any]) -> None:
-    """Write a staffing report as a table, one row a role."""
+    """Write a staffing report as a table, one row a role, and its explanation if there is one."""
     required, vacancies = report["required"], report["vacancies"]
     print_table(
         f"Staffed in {report['seconds']:.1f} s",
@@ -50,8 +86,45 @@ def show_staff(report: dict[str, Any]) -> None:
             for role in required
         ),
     )
+    if "shortages" in report:
+        _show_shortages(report)
     say(
-        f"{report['posts']:,} posts, {number(report['total_distance_m'] / 1000)} km in all, "
+        f"{report['posts']:,} posts ({report['opened']:,} new, {report['closed']:,} ended), "
+        f"{number(report['total_distance_m'] / 1000)} km in all, "
         f"lower bound {number(report['lower_bound_m'] / 1000)} km"
     )
+    if "loss_posts" in report:
+        say(
+            f"part by part: {report['loss_posts']:,} posts fewer and "
+            f"{number(report['loss_m'] / 1000)} km more than all at once"
+        )
     warn(report["warnings"])
+
+
+def _show_shortages(report: dict[str, Any]) -> None:
+    """Where which role is short, the worst first, and who would come from farther away."""
+    names = ("needed", "eligible", "in_reach", "filled", "missing", "relieved")
+    _show_some(
+        "Short of people",
+        ("role", "division", "needed", "live there", "in reach", "filled", "missing",
+         "from farther away"),
+        [
+            (row["role"], row["division"], *(row[name] for name in names))
+            for row in sorted(report["shortages"], key=lambda row: -row["missing"])
+        ],
+    )  # fmt: skip
+    _show_some(
+        "Would come if the distance did not matter",
+        ("role", "division", "grid", "member", "metres"),
+        [
+            (row["role"], row["division"], row["grid_code"], row["member_id"], row["distance_m"])
+            for row in sorted(report["relief"], key=lambda row: row["distance_m"])
+        ],
+    )
+
+
+def _show_some(title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+    if rows:
+        print_table(title, columns, rows[:_MOST_ROWS])
+    if len(rows) > _MOST_ROWS:
+        say(f"{len(rows) - _MOST_ROWS:,} more; --json lists them all")

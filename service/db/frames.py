@@ -24,7 +24,15 @@ from geodata.schema import STORAGE_CRS
 from service.db import columns as kinds
 from service.db.failures import translating
 
-__all__ = ["copy_frame", "read_arrays", "read_frame", "read_frames", "read_table"]
+__all__ = [
+    "copy_frame",
+    "prepared",
+    "read_arrays",
+    "read_frame",
+    "read_frames",
+    "read_packed",
+    "read_table",
+]
 
 _ROWS_AT_ONCE: Final = 100_000
 _BINARY_HEADER_BYTES: Final = 19
@@ -134,12 +142,40 @@ def read_arrays(
     }
 
 
+def read_packed(
+    session: Session,
+    statement: Executable,
+    parameters: Mapping[str, Any] | None,
+    layout: np.dtype[Any],
+) -> NDArray[Any]:
+    """Read numbers that a query has packed into one value.
+
+    The driver spends microseconds on each row it is sent, whatever is in it. A query that packs
+    its rows itself (``string_agg(float8send(x) || int8send(n), '')``) sends one.
+
+    Parameters
+    ----------
+    session, statement, parameters
+        As for :func:`read_frame`; the one value is a bytea, null for no row.
+    layout : numpy.dtype
+        The fields of a row, in network byte order.
+
+    Returns
+    -------
+    structured ndarray, shape (n,)
+        Read-only, in network byte order.
+    """
+    packed: bytes | None = session.execute(statement, parameters or {}).scalar_one()
+    return np.frombuffer(packed or b"", dtype=layout)
+
+
 def copy_frame(
     session: Session,
     frame: pd.DataFrame,
     table: str,
     *,
     columns: Sequence[str] | None = None,
+    freeze: bool = False,
 ) -> int:
     """Append a frame to a table by binary COPY, in the session's transaction.
 
@@ -154,6 +190,9 @@ def copy_frame(
         The table, as ``name`` or ``schema.name``; a temporary one will do.
     columns : sequence of str, optional
         The columns to write, by their name in both; all of the frame's unless given.
+    freeze : bool
+        The table was made or emptied in this transaction: mark the rows as settled at once,
+        which saves the first readers the work.
 
     Returns
     -------
@@ -177,7 +216,10 @@ def copy_frame(
     with translating(), _driver_connection(session).cursor() as cursor:
         cursor.execute(sql.SQL("SELECT {} FROM {} LIMIT 0").format(listed, place))
         targets = kinds.describe(cursor)
-        copying = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(place, listed)
+        settled = sql.SQL(", FREEZE") if freeze else sql.SQL("")
+        copying = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary{})").format(
+            place, listed, settled
+        )
         with cursor.copy(copying) as stream:
             for chunk in _encoded(frame, targets):
                 stream.write(chunk)
@@ -252,19 +294,24 @@ def _driver_connection(session: Session) -> psycopg.Connection[Any]:
     return connection
 
 
+def prepared(
+    session: Session, statement: Executable, parameters: Mapping[str, Any] | None
+) -> tuple[psycopg.Connection[Any], sql.SQL, dict[str, Any]]:
+    """The driver's connection, and a statement with its values as the driver wants them."""
+    session.flush()
+    compiled = statement.params(**(parameters or {})).compile(  # type: ignore[attr-defined]
+        dialect=session.get_bind().dialect, compile_kwargs={"render_postcompile": True}
+    )
+    return _driver_connection(session), sql.SQL(str(compiled)), compiled.params
+
+
 class _Query:
     """A statement ready for COPY: its text, its values and the types of its columns."""
 
     def __init__(
         self, session: Session, statement: Executable, parameters: Mapping[str, Any] | None
     ) -> None:
-        session.flush()
-        self._connection = _driver_connection(session)
-        compiled = statement.params(**(parameters or {})).compile(  # type: ignore[attr-defined]
-            dialect=session.get_bind().dialect, compile_kwargs={"render_postcompile": True}
-        )
-        self.parameters: dict[str, Any] = compiled.params
-        self._text = sql.SQL(str(compiled))
+        self._connection, self._text, self.parameters = prepared(session, statement, parameters)
         described = sql.SQL("SELECT * FROM ({}) AS q LIMIT 0").format(self._text)
         with translating(), psycopg.ClientCursor(self._connection) as cursor:
             cursor.execute(described, self.parameters)

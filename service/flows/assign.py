@@ -1,22 +1,32 @@
-"""Households and grids out of PostGIS; the difference to the ledger back."""
+"""Households into grids: what changed is looked at again, or everything; the ledger follows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Final
 
-import geopandas as gpd
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
+from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-from geodata.assign import assign as place
 from geodata.errors import PlanError
-from service.db.frames import copy_frame, read_frame
+from geodata.schema import METHODS
+from service.db.arrays import read_arrays_of
 from service.db.statements import load_statements
+from service.flows.ledger import Beside, InPlace, Ledger, Placed
+from service.flows.pages import (
+    Grids,
+    Page,
+    next_placed,
+    read_grids,
+    read_pages,
+    reader_beside,
+    settle,
+)
 from service.flows.scope import Area, Progress, find_areas, silent
 
 __all__ = ["AssignReport", "assign"]
@@ -32,12 +42,20 @@ _KEYS: Final = {
     "exception": "exceptions",
 }
 
+#: Of so few households the grids nearby are read, of more all of them.
+_FEW: Final = 5_000
+#: The share of the communities that changed their plan from which on everything is placed anew.
+_MUCH: Final = 0.3
+#: A ledger of fewer records is changed in place: there a few seconds are not to be had.
+_FEWEST_BESIDE: Final = 20_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssignReport:
     """Households and records by method, and how many records changed their place.
 
-    The households of all methods and the exceptions add up to all households looked at.
+    The households of all methods and the exceptions add up to all households of the data sets, or
+    of the communities that were asked for.
     """
 
     households: Mapping[str, int]
@@ -56,18 +74,40 @@ class AssignReport:
         }
 
 
+@dataclass(slots=True)
+class _Tally:
+    """Records and households by method, in the order of ``METHODS``."""
+
+    records: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(METHODS), np.int64))
+    households: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(METHODS), np.int64))
+    changed: int = 0
+
+    def add(self, method: NDArray[np.int8], weight: NDArray[np.int32]) -> None:
+        count = len(METHODS)
+        self.records += np.bincount(method, minlength=count)
+        self.households += np.bincount(method, weight, count).astype(np.int64)
+
+    def include(self, other: _Tally) -> None:
+        self.records += other.records
+        self.households += other.households
+        self.changed += other.changed
+
+
 def assign(
     session: Session,
     *,
     dataset: str | None = None,
     communities: Sequence[str] | None = None,
     snap_tolerance_m: float | None = None,
+    full: bool = False,
     progress: Progress = silent,
 ) -> AssignReport:
     """Put every household into one grid of its data set, or among the exceptions with the reason.
 
-    A choice made by hand stays while its grid is in force. Only rows whose place changes are
-    written.
+    Looked at are the households that came or moved since the last time, and those in or near
+    grids that changed; everything the first time, and where much changed. A choice made by hand
+    stays while its grid is in force. Whoever writes households or assignments waits until the
+    end; readers see the state of before until this is committed.
 
     Parameters
     ----------
@@ -76,12 +116,14 @@ def assign(
     dataset : str, optional
         Only this data set.
     communities : sequence of str, optional
-        Only households in, near or assigned to these communities.
+        Only households in, near or assigned to these communities, whether they changed or not.
     snap_tolerance_m : float, optional
         Metres within which a household outside every grid joins the nearest; what the data set
         says by default.
+    full : bool
+        Look at every household again.
     progress : callable, optional
-        Called with the step, the data sets done and their number.
+        Called with the step, the records looked at and their number.
 
     Raises
     ------
@@ -91,84 +133,188 @@ def assign(
         Nothing is loaded, or no plan is active.
     """
     began = perf_counter()
-    households = dict.fromkeys(_KEYS.values(), 0)
-    records = dict.fromkeys(_KEYS.values(), 0)
-    changed = 0
     areas = find_areas(session, dataset=dataset, communities=communities)
-    for done, area in enumerate(areas):
-        progress("assign", done, len(areas))
-        placed, written = _assign_area(session, area, snap_tolerance_m)
-        changed += written
-        for method, group in placed.groupby("method"):
-            households[_KEYS[str(method)]] += int(group["households"].sum())
-            records[_KEYS[str(method)]] += len(group)
-    progress("assign", len(areas), len(areas))
+    session.execute(_SQL["hold"])
+    written = session.execute(_SQL["has_written"]).scalar_one()
+    runs = [_Run(session, area, snap_tolerance_m, full, progress) for area in areas]
+    tally = _Tally()
+    whole = [run for run in runs if run.whole]
+    if whole:
+        ledger = _ledger_for(session, whole)
+        with reader_beside(session, written) as reader:
+            for run in whole:
+                tally.include(run.place_all(ledger, reader))
+        tally.changed += ledger.finish()
+    for run in runs:
+        if not run.whole:
+            tally.include(run.place_some())
     return AssignReport(
-        households=households,
-        records=records,
-        changed=changed,
+        households={_KEYS[name]: int(tally.households[k]) for k, name in enumerate(METHODS)},
+        records={_KEYS[name]: int(tally.records[k]) for k, name in enumerate(METHODS)},
+        changed=tally.changed,
         seconds=round(perf_counter() - began, 3),
     )
 
 
-def _assign_area(
-    session: Session, area: Area, snap_tolerance_m: float | None
-) -> tuple[pd.DataFrame, int]:
-    """Place the households of one data set; method and weight of each, and the rows written."""
-    tolerance = area.snap_tolerance_m if snap_tolerance_m is None else snap_tolerance_m
-    values = {
-        "dataset_id": area.dataset_id,
-        "codes": list(area.communities),
-        "margin_m": tolerance,
-    }
-    grids = read_frame(session, _SQL["grids"], values)
-    if grids.empty:
-        raise PlanError(
-            f"no plan of the data set '{area.dataset}' is active: run 'gridward delineate' first"
-        )
-    ledger = read_frame(session, _SQL["households" if area.whole else "households_near"], values)
-    wanted = _wanted(grids, ledger, tolerance)
-    fresh = ~ledger["known"].to_numpy(dtype=bool)
-    moved = ~fresh & _differs(ledger, wanted)
-    _write(session, wanted[fresh], wanted[moved])
-    counted = pd.DataFrame({"method": wanted["method"], "households": ledger["households"]})
-    return counted, int(fresh.sum() + moved.sum())
-
-
-def _wanted(grids: gpd.GeoDataFrame, ledger: gpd.GeoDataFrame, tolerance: float) -> pd.DataFrame:
-    """The place of every household: household_id, grid_id, method, distance_m, reason."""
-    found = place(grids, ledger[["geometry"]], tolerance)
-    ids = pd.Series(grids["id"].to_numpy(), index=grids["grid_code"].to_numpy(dtype=object))
-    wanted = pd.DataFrame(
-        {
-            "household_id": ledger["id"],
-            "grid_id": found["grid_code"].map(ids).astype("Int64"),
-            "method": found["method"].astype(object),
-            "distance_m": found["distance_m"],
-            "reason": found["reason"].astype(object),
-        }
+def _ledger_for(session: Session, runs: Sequence[_Run]) -> Ledger:
+    """A new ledger where most of the rows will be other ones, the present one where few."""
+    size = session.execute(_SQL["records"]).one()
+    known = sum(run.state.records for run in runs if run.state is not None)
+    # of data sets never looked at only their sum is known
+    fresh = max(size.estimated - size.known, 0) if any(run.state is None for run in runs) else 0
+    much = fresh + sum(
+        run.state.records for run in runs if run.state is not None and run.stale_share > _MUCH
     )
-    by_hand = (ledger["method"] == "manual") & ledger["grid_id"].isin(ids)
-    for column in ("grid_id", "method", "distance_m", "reason"):
-        wanted.loc[by_hand, column] = ledger.loc[by_hand, column]
-    return wanted
+    if much >= _FEWEST_BESIDE and much >= _MUCH * max(size.estimated, known + fresh):
+        return Beside(session, [run.area.dataset_id for run in runs])
+    return InPlace(session)
 
 
-def _differs(ledger: pd.DataFrame, wanted: pd.DataFrame) -> NDArray[np.bool_]:
-    """Rows whose grid, method or reason is another; the reason names the distance."""
-    grid = ledger["grid_id"].fillna(-1).to_numpy() != wanted["grid_id"].fillna(-1).to_numpy()
-    method = ledger["method"].to_numpy(dtype=object) != wanted["method"].to_numpy(dtype=object)
-    before, after = ledger["reason"].fillna(""), wanted["reason"].fillna("")
-    reason = before.to_numpy(dtype=object) != after.to_numpy(dtype=object)
-    return np.asarray(grid | method | reason, dtype=bool)
+class _Run:
+    """One data set, or some of its communities, on the way through the flow."""
 
+    def __init__(
+        self,
+        session: Session,
+        area: Area,
+        snap_tolerance_m: float | None,
+        full: bool,
+        progress: Progress,
+    ) -> None:
+        self.area = area
+        self._session = session
+        self._tolerance_m = area.snap_tolerance_m if snap_tolerance_m is None else snap_tolerance_m
+        self._progress = progress
+        self._draw_plans()
+        self.state = self._execute("state").one_or_none()
+        self.whole = area.whole and (full or self.state is None or self.stale_share > _MUCH)
 
-def _write(session: Session, fresh: pd.DataFrame, moved: pd.DataFrame) -> None:
-    if len(fresh):
-        copy_frame(session, fresh, "assignment")
-    if len(moved):
-        session.execute(_SQL["drop_staged"])
-        session.execute(_SQL["stage"])
-        copy_frame(session, moved, "staged_assignment")
-        session.execute(_SQL["analyze_staged"])
-        session.execute(_SQL["change"])
+    @property
+    def stale_share(self) -> float:
+        """The share of the communities whose plan is not the one that the ledger follows."""
+        state: Row[Any] | None = self.state
+        return state.stale / state.communities if state is not None and state.communities else 0.0
+
+    def place_all(self, ledger: Ledger, reader: Session) -> _Tally:
+        """Place every household of the data set."""
+        self._draw_plans()
+        tally = self._place(ledger, reader, ("page", "standing"))
+        self._execute(
+            "save_state",
+            records=int(tally.records.sum()),
+            households=int(tally.households.sum()),
+        )
+        self._execute("forget_changes")
+        self._execute("forget_queue")
+        self._follow(None)
+        return tally
+
+    def place_some(self) -> _Tally:
+        """Place the households of some communities, or those that changed."""
+        self._draw_plans()
+        scoped = not self.area.whole
+        if scoped:
+            self._execute("look_at_communities", codes=list(self.area.communities))
+        else:
+            changed = self.state is not None and self._tolerance_m != self.state.snap_tolerance_m
+            self._execute("changed_grids")
+            self._execute("look_at_changes", tolerance_changed=changed)
+        self._execute("index_looked")
+        self._execute("analyze_looked")
+        ledger = InPlace(self._session)
+        if self._execute("count_looked").scalar_one() <= _FEW:
+            tally = self._place_few(ledger)
+        else:
+            tally = self._place(ledger, self._session, ("looked_page", "looked_standing"))
+        tally.changed = ledger.finish()
+        if not scoped:
+            return self._all_told(tally.changed)
+        if self.state is not None:
+            self._execute("forget_looked")
+            self._follow(list(self.area.communities))
+            if self._tolerance_m != self.state.snap_tolerance_m:
+                self._execute("queue_outside")
+        return tally
+
+    def _execute(self, block: str, **values: Any) -> Any:
+        given = {
+            "dataset_id": self.area.dataset_id,
+            "margin_m": self._tolerance_m,
+            "tolerance_m": self._tolerance_m,
+            **values,
+        }
+        return self._session.execute(_SQL[block], given)
+
+    def _draw_plans(self) -> None:
+        self._execute("drop_ruling")
+        self._execute("ruling")
+
+    def _follow(self, codes: list[str] | None) -> None:
+        self._execute("forget_plans", codes=codes)
+        self._execute("follow_plans", codes=codes)
+
+    def _grids(self, block: str) -> Grids:
+        """The grids of a block, ready to place households."""
+        grids = read_grids(self._session, block, self._tolerance_m)
+        if not len(grids.ids) and block == "grids":
+            raise PlanError(
+                f"no plan of the data set '{self.area.dataset}' is active: "
+                "run 'gridward delineate' first"
+            )
+        return grids
+
+    def _place(self, ledger: Ledger, reader: Session, blocks: tuple[str, str]) -> _Tally:
+        """Place page after page: while one is written, the next is read and placed."""
+        tally = _Tally()
+        total = self.state.records if self.state is not None and self.area.whole else None
+        grids, now = self._grids("grids"), self._now()
+        self._progress("assign", 0, total)
+        with ThreadPoolExecutor(1) as pool:
+            pages = read_pages(reader, self.area.dataset_id, *blocks)
+            # two may not use one connection at a time: then only placing goes on beside
+            apart = reader is not self._session
+
+            def ahead() -> Future[tuple[Page, Placed] | None]:
+                page = None if apart else next(pages, None)
+                return pool.submit(lambda: next_placed(pages, page, grids, now, apart))
+
+            waiting = ahead()
+            while (found := waiting.result()) is not None:
+                waiting = ahead()
+                page, placed = found
+                tally.add(placed.method, page.weight)
+                ledger.write(placed)
+                self._progress("assign", int(tally.records.sum()), total)
+        return tally
+
+    def _place_few(self, ledger: Ledger) -> _Tally:
+        """Place one page by the grids nearby; by all of them where somebody is outside."""
+        tally = _Tally()
+        blocks = ("looked_page", "looked_standing")
+        for page in read_pages(self._session, self.area.dataset_id, *blocks):
+            placed = settle(page, self._grids("grids_near"), self._now())
+            if placed.reasons:
+                placed = settle(page, self._grids("grids"), self._now())
+            tally.add(placed.method, page.weight)
+            ledger.write(placed)
+        return tally
+
+    def _now(self) -> int:
+        """When this transaction began, in microseconds since 2000."""
+        (now,) = read_arrays_of(self._session, _SQL["now"], {})
+        return int(now[0])
+
+    def _all_told(self, changed: int) -> _Tally:
+        """What the whole data set holds, told by what came and went."""
+        count = self._execute("count_changes").one()
+        self._execute("forget_changes")
+        self._execute("forget_looked")
+        self._follow(None)
+        tally = _Tally(changed=changed)
+        for row in self._execute("totals"):
+            tally.records[METHODS.index(row.method)] = row.records
+            tally.households[METHODS.index(row.method)] = row.households
+        covers = METHODS.index("covers")
+        tally.records[covers] = count.records - tally.records.sum()
+        tally.households[covers] = count.households - tally.households.sum()
+        return tally

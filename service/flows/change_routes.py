@@ -7,15 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-import geopandas as gpd
 from fastapi import APIRouter, Body, Query, Request, Response
 
 from geodata.errors import InputError
-from geodata.write.cells import plain_columns
-from geodata.write.geojson import features
-from service.flows import change
 from service.flows.change_schemas import (
     ChangeDocument,
     ImportDocument,
@@ -24,11 +20,22 @@ from service.flows.change_schemas import (
     RebalanceOrder,
     SplitOrder,
 )
-from service.flows.import_plan import import_plan
+from service.web.late import late
 from service.web.parameters import NO_PARAMETERS
 from service.web.problems import describe, problem
 from service.web.session import DatabaseSession
 from service.web.writers import WRITER
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+    from geodata.write import cells, geojson
+    from service.flows import change, import_plan
+else:
+    cells = late("geodata.write.cells")
+    geojson = late("geodata.write.geojson")
+    change = late("service.flows.change")
+    import_plan = late("service.flows.import_plan")
 
 __all__ = ["router"]
 
@@ -55,7 +62,7 @@ def add_plan(
 ) -> ImportDocument | Response:
     """Save the polygons of a GeoJSON document as a draft, fitted; tell the faults that are left."""
     with _as_file(drawing) as file:
-        imported = import_plan(
+        imported = import_plan.import_plan(
             session,
             file=file,
             name=how.name or "Drawn by hand",
@@ -140,5 +147,5 @@ def _as_file(drawing: dict[str, Any]) -> Iterator[Path]:
 
 
 def _collection(frame: gpd.GeoDataFrame) -> dict[str, Any]:
-    listed = [json.loads(feature) for feature in features(plain_columns(frame))]
+    listed = [json.loads(feature) for feature in geojson.features(cells.plain_columns(frame))]
     return {"type": "FeatureCollection", "features": listed}

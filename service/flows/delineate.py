@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from time import perf_counter
 from typing import Any
@@ -16,22 +12,14 @@ import geopandas as gpd
 import numpy as np
 from sqlalchemy.orm import Session
 
-from geodata.change import keep_codes
-from geodata.delineate import Plan
-from geodata.delineate import delineate as draw_up
-from geodata.errors import PlanError
+from geodata.delineate.inputs import checked_limits
 from geodata.quality import measure
-from service.db.frames import read_frame
-from service.db.statements import load_statements
 from service.flows import plans
+from service.flows.drawing import Search, draw, share_on_barriers
+from service.flows.kept import forget
 from service.flows.scope import Area, Progress, find_areas, silent
 
 __all__ = ["DelineateReport", "delineate"]
-
-_SQL = load_statements("service.flows", "delineate.sql")
-
-#: Households from which the start of worker processes (about 3 s) pays off.
-_WORTH_WORKERS = 200_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,16 +61,19 @@ def delineate(
     seed: int = 0,
     activate: bool = True,
     workers: int | None = None,
+    scheduler: str | None = None,
     progress: Progress = silent,
 ) -> DelineateReport:
     """Draw up a plan of grids a data set; validate it and switch to it.
 
-    A plan that equals the active one is not saved again.
+    A plan that equals the active one is not saved again. A run that is killed loses some seconds
+    of work: the next one with the same input and sizes takes over the communities that it drew.
 
     Parameters
     ----------
     session : Session
-        Nothing is committed.
+        Nothing is committed. What is drawn is kept in transactions of its own until the plan is
+        saved.
     dataset : str, optional
         Only this data set.
     communities : sequence of str, optional
@@ -95,6 +86,8 @@ def delineate(
         False leaves a draft.
     workers : int, optional
         Processes; one a processor by default, for data that is worth it.
+    scheduler : str, optional
+        Address of a Dask scheduler, whose workers take the place of the processes.
     progress : callable, optional
         Called with the step, the communities done and their number.
 
@@ -104,17 +97,18 @@ def delineate(
         An unknown data set or community, or sizes that contradict each other.
     PlanError
         Nothing is loaded, or the plan has faults.
+    UnavailableError
+        The workers cannot be reached, or died again and again.
     """
     began = perf_counter()
     figures, saved, warnings = [], [], []
     areas = find_areas(session, dataset=dataset, communities=communities)
     for area in areas:
-        sizes = {
-            "target": target or area.target,
-            "minimum": minimum or area.minimum,
-            "maximum": maximum or area.maximum,
-        }
-        outcome = _delineate_area(session, area, sizes, seed, workers, progress)
+        limits = checked_limits(
+            target or area.target, minimum or area.minimum, maximum or area.maximum
+        )
+        search = Search(limits=limits, seed=seed, workers=workers, scheduler=scheduler)
+        outcome = _delineate_area(session, area, search, progress)
         if activate and outcome.saved.new:
             plans.validate(session, plan_id=outcome.saved.plan_id)
             plans.activate(session, plan_id=outcome.saved.plan_id)
@@ -144,79 +138,27 @@ class _Outcome:
     warnings: list[str]
 
 
-def _delineate_area(
-    session: Session,
-    area: Area,
-    sizes: Mapping[str, int],
-    seed: int,
-    workers: int | None,
-    progress: Progress,
-) -> _Outcome:
-    codes = list(area.communities)
-    values = {"dataset_id": area.dataset_id, "codes": codes, "margin_m": area.snap_tolerance_m}
-    communities = read_frame(session, _SQL["communities"], values)
-    households = read_frame(
-        session, _SQL["households" if area.whole else "households_near"], values
-    )
-    barriers = read_frame(session, _SQL["barriers"], values)
-    with _executor(workers, len(communities), len(households)) as executor:
-        plan = draw_up(
-            communities,
-            households,
-            barriers if len(barriers) else None,
-            **sizes,
-            seed=seed,
-            snap_tolerance_m=area.snap_tolerance_m,
-            executor=executor,
-            progress=lambda done, total: progress(f"delineate {area.dataset}", done, total),
-        )
-    if plan.grids.empty:
-        raise PlanError(f"no grid could be drawn in the data set '{area.dataset}'")
-    grids = plan.grids.assign(
-        grid_code=keep_codes(
-            plans.last_grids(session, communities=codes),
-            plan.grids.drop(columns="grid_code"),
-            households,
-            used_codes=plans.used_codes(session, communities=codes),
-            snap_tolerance_m=area.snap_tolerance_m,
-        )
-    )
-    figures = _figures(plan, communities, barriers, sizes)
+def _delineate_area(session: Session, area: Area, search: Search, progress: Progress) -> _Outcome:
+    communities, grids = draw(session, area, search, progress)
+    sizes = {name: int(value) for name, value in asdict(search.limits).items()}
+    figures = _figures(measure(grids, communities, **sizes))
+    figures["on_barriers"] = share_on_barriers(session, area, communities, grids)
+    codes = communities["code"].tolist()
     saved = plans.save(
         session,
         name=area.dataset,
         communities=codes,
         grids=grids,
-        parameters={**sizes, "seed": seed, "snap_tolerance_m": area.snap_tolerance_m},
+        parameters={**sizes, "seed": search.seed, "snap_tolerance_m": area.snap_tolerance_m},
         report=figures,
     )
-    return _Outcome(saved, figures, _warnings(plan))
+    forget(session, communities=codes)
+    return _Outcome(saved, figures, _warnings(grids))
 
 
-@contextmanager
-def _executor(workers: int | None, communities: int, households: int) -> Iterator[Executor | None]:
-    """Worker processes where they pay off, else None: the work is done in this process."""
-    if workers is None:
-        workers = (os.cpu_count() or 1) if households >= _WORTH_WORKERS else 1
-    workers = min(workers, communities)
-    if workers <= 1:
-        yield None
-        return
-    # spawned, not forked: the parent holds a database connection and threads
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as executor:
-        yield executor
-
-
-def _figures(
-    plan: Plan,
-    communities: gpd.GeoDataFrame,
-    barriers: gpd.GeoDataFrame,
-    sizes: Mapping[str, int],
-) -> dict[str, Any]:
-    row = measure(plan.grids, communities, barriers if len(barriers) else None, **sizes)
+def _figures(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "grids": len(plan.grids),
+        "grids": int(row["grids"]),
         "deviation_mean": _figure(row["deviation_mean"]),
         "deviation_p95": _figure(row["deviation_p95"]),
         "deviation_max": _figure(row["deviation_max"]),
@@ -225,7 +167,7 @@ def _figures(
         "gap_m2": float(row["gap_m2"]),
         "overlap_m2": float(row["overlap_m2"]),
         "polsby_popper_median": _figure(row["polsby_popper_median"]),
-        "on_barriers": _figure(row["on_barriers"]) if len(barriers) else None,
+        "on_barriers": _figure(row["on_barriers"]),
         "flags": {str(flag): int(count) for flag, count in row["flags"].items()},
     }
 
@@ -235,9 +177,9 @@ def _figure(value: Any) -> float | None:
     return None if value is None or not np.isfinite(value) else float(value)
 
 
-def _warnings(plan: Plan) -> list[str]:
+def _warnings(grids: gpd.GeoDataFrame) -> list[str]:
     """A sentence a flag; every grid carries its own reason."""
-    flagged = plan.grids[plan.grids["flag"].notna()]
+    flagged = grids[grids["flag"].notna()]
     told = []
     for flag, group in flagged.groupby("flag", sort=True):
         first = group.iloc[0]

@@ -1,48 +1,72 @@
 -- communities --
--- As delivered: the vertices that a plan gave its communities must not change the next plan.
-SELECT code, name, coalesce(outline, geometry) AS geometry
+-- All of a data set, as delivered: the vertices that a plan gave them must not change the next plan.
+SELECT code, coalesce(outline, geometry) AS geometry
 FROM division
-WHERE code = ANY(CAST(:codes AS text[]))
+WHERE dataset_id = :dataset_id AND level = 'community'
 ORDER BY code COLLATE "C"
 
--- households --
--- The points of a data set with their weight.
-SELECT households, geometry
-FROM household
-WHERE dataset_id = :dataset_id
-ORDER BY id
-
--- households_near --
--- The points in or near some communities, without those that another community covers.
+-- communities_near --
+-- Some communities, and those that a household in or near them may be nearer to.
 WITH chosen AS (
     SELECT
-        geometry,
         ST_Expand(
             geometry,
-            :margin_m / (111320 * greatest(cos(radians(ST_Y(ST_Centroid(geometry)))), 0.01)),
-            :margin_m / 110574
+            2.1 * :margin_m / (111320 * greatest(cos(radians(ST_Y(ST_Centroid(geometry)))), 0.01)),
+            2.1 * :margin_m / 110574
         ) AS reach
     FROM division
     WHERE code = ANY(CAST(:codes AS text[]))
 )
-SELECT household.households, household.geometry
-FROM household
-WHERE household.dataset_id = :dataset_id
-    AND EXISTS (SELECT FROM chosen WHERE household.geometry && chosen.reach)
-    AND (
-        EXISTS (SELECT FROM chosen WHERE ST_Covers(chosen.geometry, household.geometry))
-        OR NOT EXISTS (
-            SELECT FROM division
-            WHERE division.dataset_id = :dataset_id
-                AND division.level = 'community'
-                AND ST_Covers(division.geometry, household.geometry)
-        )
-    )
-ORDER BY household.id
+SELECT code, coalesce(outline, geometry) AS geometry
+FROM division
+WHERE dataset_id = :dataset_id
+    AND level = 'community'
+    AND EXISTS (SELECT FROM chosen WHERE chosen.reach && division.geometry)
+ORDER BY code COLLATE "C"
+
+-- household_ids --
+SELECT min(id), max(id) FROM household WHERE dataset_id = :dataset_id
+
+-- households --
+-- The places of a run of households with their weight, as records of three numbers.
+SELECT string_agg(
+    float8send(ST_X(geometry)) || float8send(ST_Y(geometry)) || int8send(households),
+    CAST('' AS bytea)
+)
+FROM (
+    SELECT geometry, sum(households) AS households
+    FROM household
+    WHERE dataset_id = :dataset_id AND id BETWEEN :first AND :last
+    GROUP BY geometry
+) AS place
+
+-- households_near --
+-- The same of the households in or near some communities.
+WITH chosen AS (
+    SELECT
+        ST_Expand(
+            geometry,
+            1.05 * :margin_m / (111320 * greatest(cos(radians(ST_Y(ST_Centroid(geometry)))), 0.01)),
+            1.05 * :margin_m / 110574
+        ) AS reach
+    FROM division
+    WHERE code = ANY(CAST(:codes AS text[]))
+)
+SELECT string_agg(
+    float8send(ST_X(geometry)) || float8send(ST_Y(geometry)) || int8send(households),
+    CAST('' AS bytea)
+)
+FROM (
+    SELECT geometry, sum(households) AS households
+    FROM household
+    WHERE dataset_id = :dataset_id
+        AND EXISTS (SELECT FROM chosen WHERE household.geometry && chosen.reach)
+    GROUP BY geometry
+) AS place
 
 -- barriers --
 -- What may cut the communities: whatever meets their boxes.
-SELECT barrier.kind, barrier.weight, barrier.geometry
+SELECT barrier.weight, barrier.geometry
 FROM barrier
 WHERE barrier.dataset_id = :dataset_id
     AND EXISTS (

@@ -20,7 +20,7 @@ from geodata.coverage import Fitted, check, fit, repair
 from geodata.coverage.faults import fault_frame
 from geodata.coverage.overlaps import made_valid
 from geodata.coverage.placing import place_in_parents
-from geodata.delineate.plan import checked_limits
+from geodata.delineate.inputs import checked_limits
 from geodata.errors import InputError, UnreadableFile
 from geodata.manifest import BarrierSource, nearest
 from geodata.metric import MetricPlane
@@ -32,7 +32,7 @@ from service.flows import plans
 from service.flows.differences import area_values, read_households
 from service.flows.scope import Area, find_areas
 
-__all__ = ["Imported", "import_plan"]
+__all__ = ["Imported", "import_plan", "loaded"]
 
 _SQL = load_statements("service.flows", "change.sql")
 
@@ -167,7 +167,7 @@ def import_plan(
         session,
         name=name or file.stem,
         communities=area.communities,
-        grids=_loaded(session, area, fitted.polygons),
+        grids=loaded(session, area, fitted.polygons),
         parameters={"file": file.name, "layer": layer, "repaired": repaired},
         report={key: found[key] for key in ("faults", "repairs", "fit")},
     )
@@ -250,18 +250,24 @@ def _one_area(session: Session, codes: Sequence[str], file: Path) -> Area:
     return areas[0]
 
 
-def _loaded(session: Session, area: Area, polygons: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    """The polygons as grids with their loads, and a flag where a load is out of range."""
+def loaded(
+    session: Session, area: Area, polygons: gpd.GeoDataFrame, codes: Sequence[str] | None = None
+) -> gpd.GeoDataFrame:
+    """The polygons as grids with their loads, and a flag where a load is forced out of range.
+
+    Without codes, each takes that of the grid it goes on from.
+    """
     households = read_households(session, area)
     member = assign(polygons, households, area.snap_tolerance_m)["grid_code"].to_numpy(dtype=object)
     load = households["households"].groupby(member).sum()
-    codes = keep_codes(
-        plans.last_grids(session, communities=area.communities),
-        polygons,
-        households,
-        used_codes=plans.used_codes(session, communities=area.communities),
-        snap_tolerance_m=area.snap_tolerance_m,
-    )
+    if codes is None:
+        codes = keep_codes(
+            plans.last_grids(session, communities=area.communities),
+            polygons,
+            households,
+            used_codes=plans.used_codes(session, communities=area.communities),
+            snap_tolerance_m=area.snap_tolerance_m,
+        ).tolist()
     grids = polygons.assign(
         households=polygons["grid_code"].map(load).fillna(0).astype(np.int64),
         parts=shapely.get_num_geometries(polygons.geometry.to_numpy()).astype(np.int32),

@@ -122,8 +122,10 @@ LOCK TABLE household, assignment, assignment_history IN ACCESS EXCLUSIVE MODE
 -- defer_indexes --
 -- Into an empty table rows go first and what guards them comes after, in the same transaction: an
 -- index is built and a foreign key checked at once in a fraction of the time that row by row takes.
--- Emptying the table anew lets the server skip the write-ahead log where its level allows.
-TRUNCATE household, assignment, assignment_history;
+-- Emptying the table anew lets the server skip the write-ahead log where its level allows. Nothing
+-- needs to be noted of the rows: the next run of the assign flow looks at all of them.
+TRUNCATE household, assignment, assignment_history, assignment_queue;
+ALTER TABLE household DISABLE TRIGGER USER;
 DROP INDEX ix_household_geometry, ix_household_batch_id;
 ALTER TABLE household
     DROP CONSTRAINT uq_household_dataset_id_reference,
@@ -137,7 +139,8 @@ ALTER TABLE household
     ADD CONSTRAINT fk_household_batch_id FOREIGN KEY (batch_id)
         REFERENCES import_batch (id) ON DELETE SET NULL;
 CREATE INDEX ix_household_batch_id ON household (batch_id);
-CREATE INDEX ix_household_geometry ON household USING gist (geometry)
+CREATE INDEX ix_household_geometry ON household USING gist (geometry);
+ALTER TABLE household ENABLE TRIGGER USER
 
 -- analyze_households --
 ANALYZE household
@@ -164,16 +167,6 @@ WHERE (
     excluded.address, excluded.building, excluded.unit, excluded.households,
     excluded.community, excluded.source_x, excluded.source_y, excluded.datum, excluded.geometry
 )
-
--- release_moved --
--- A household whose point moves is no longer known to be in its grid; a manual choice stays.
-DELETE FROM assignment
-USING household, staged
-WHERE household.dataset_id = :dataset_id
-    AND household.reference = staged.reference
-    AND NOT household.geometry = staged.geometry
-    AND assignment.household_id = household.id
-    AND assignment.method <> 'manual'
 
 -- save_members --
 INSERT INTO member (dataset_id, reference, name, roles, max_posts, geometry)

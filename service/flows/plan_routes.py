@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-import geopandas as gpd
 from fastapi import APIRouter, Path, Query
 from starlette.responses import Response, StreamingResponse
 
-from geodata.write.cells import plain_columns
-from geodata.write.geojson import features
-from service.flows import plans
-from service.flows.differences import diff
 from service.flows.plan_schemas import (
     Activated,
     DayParameters,
@@ -22,10 +17,22 @@ from service.flows.plan_schemas import (
     PlanState,
     Validated,
 )
+from service.web.late import late
 from service.web.parameters import NO_PARAMETERS
 from service.web.problems import describe
 from service.web.session import DatabaseSession
 from service.web.writers import WRITER
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+    from geodata.write import cells, geojson
+    from service.flows import differences, plans
+else:
+    cells = late("geodata.write.cells")
+    geojson = late("geodata.write.geojson")
+    differences = late("service.flows.differences")
+    plans = late("service.flows.plans")
 
 __all__ = ["router"]
 
@@ -92,7 +99,7 @@ def get_plan_faults(plan_id: PlanId, session: DatabaseSession) -> Response:
 )
 def get_diff(plan_id: PlanId, other_id: PlanId, session: DatabaseSession) -> PlanDifference:
     """Tell which grids of the other plan come from which of this one, and how loads change."""
-    found = diff(session, first=plan_id, second=other_id)
+    found = differences.diff(session, first=plan_id, second=other_id)
     return PlanDifference.model_validate(found.as_dict())
 
 
@@ -136,7 +143,7 @@ def retire_plan(plan_id: PlanId, session: DatabaseSession, day: NewDay | None = 
 def _geojson(frame: gpd.GeoDataFrame) -> Response:
     def chunks() -> Iterator[str]:
         yield '{"type": "FeatureCollection", "features": ['
-        for number, feature in enumerate(features(plain_columns(frame))):
+        for number, feature in enumerate(geojson.features(cells.plain_columns(frame))):
             yield ("," if number else "") + "\n" + feature
         yield "\n]}\n"
 

@@ -14,6 +14,7 @@ from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from geodata.coverage import check
+from geodata.coverage.overlaps import joined
 from geodata.errors import PlanError
 from service.db.frames import copy_frame, read_frame
 from service.db.statements import load_statements
@@ -113,9 +114,10 @@ def save(
     communities : sequence of str
         Codes of the communities that the plan rules.
     grids : GeoDataFrame
-        grid_code, community_code, households, flag, reason, geometry (EPSG:4326) and, if it is not
-        "basic", kind. The codes are those that :func:`geodata.change.keep_codes` gives; but a new
-        grid whose very polygon an earlier draft holds takes the code it has there.
+        grid_code, community_code, households, flag, reason, geometry (EPSG:4326) and, where it is
+        not the one that the grid had ("basic" for a new one), kind. The codes are those that
+        :func:`geodata.change.keep_codes` gives; but a new grid whose very polygon an earlier draft
+        holds takes the code it has there.
     parameters, report : mapping
         How the plan was made, and its figures; JSON values.
     """
@@ -125,7 +127,7 @@ def save(
             "grid_code": grids["grid_code"].to_numpy(),
             "community_code": grids["community_code"].to_numpy(),
             "households": grids["households"].to_numpy(),
-            "kind": grids["kind"].fillna("basic").to_numpy() if "kind" in grids else "basic",
+            "kind": grids["kind"].to_numpy() if "kind" in grids else None,
             "flag": grids["flag"].to_numpy(),
             "reason": grids["reason"].to_numpy() if "reason" in grids else None,
         },
@@ -143,7 +145,7 @@ def save(
     values = {"name": name, "parameters": json.dumps(parameters), "report": json.dumps(report)}
     plan_id = session.execute(_SQL["add_plan"], values).scalar_one()
     session.execute(_SQL["add_communities"], {"plan_id": plan_id, "communities": codes})
-    for step in ("adopt_drafts", "add_grids", "add_versions"):
+    for step in ("adopt_drafts", "inherit_kinds", "add_grids", "add_versions"):
         session.execute(_SQL[step])
     session.execute(_SQL["hold_versions"], {"plan_id": plan_id})
     return Saved(plan_id, "draft", new=True)
@@ -285,9 +287,9 @@ def _take_effect(session: Session, plan_id: int, begins: date, today: date) -> A
     values = {"plan_id": plan_id}
     if begins == today:
         ended = session.execute(_SQL["end_posts"], values).rowcount  # type: ignore[attr-defined]
-        if session.execute(_SQL["assigned"], values).scalar_one():
-            communities = session.execute(_SQL["ruled_communities"], values).scalars().all()
-            moved = assign(session, communities=communities).changed
+        assigned = session.execute(_SQL["assigned_datasets"], values).scalars().all()
+        if assigned:
+            moved = sum(assign(session, dataset=dataset).changed for dataset in assigned)
             strays = [_json(row) for row in session.execute(_SQL["out_of_range"], values)]
     return Activation(
         plan=plan_id,
@@ -308,9 +310,7 @@ def _share_vertices(session: Session, plan_id: int) -> None:
     grids = plan_grids(session, plan_id=plan_id)
     codes, unions = [], []
     for code, group in grids.groupby("community_code"):
-        shapes = group.geometry.to_numpy()
-        exact = shapely.coverage_is_valid(shapes)
-        union = shapely.coverage_union_all(shapes) if exact else shapely.union_all(shapes)
+        union = joined(group.geometry.to_numpy())
         if shapely.is_valid(union):
             codes.append(code)
             unions.append(shapely.multipolygons(shapely.get_parts(union)))

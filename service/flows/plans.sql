@@ -2,13 +2,13 @@
 DROP TABLE IF EXISTS staged_grid
 
 -- stage_grids --
--- The grids of a new plan.
+-- The grids of a new plan. Whose kind is not given keeps the one that it had.
 CREATE TEMPORARY TABLE staged_grid (
     position integer PRIMARY KEY,
     grid_code text NOT NULL,
     community_code text NOT NULL,
     households bigint NOT NULL,
-    kind text NOT NULL,
+    kind text,
     flag text,
     reason text,
     geometry geometry(Geometry, 4326) NOT NULL
@@ -58,6 +58,21 @@ SELECT
 FROM staged_grid
 WHERE NOT EXISTS (SELECT FROM grid WHERE grid.code = staged_grid.grid_code)
 ORDER BY position
+
+-- inherit_kinds --
+UPDATE staged_grid
+SET kind = coalesce(
+    (
+        SELECT grid_version.kind
+        FROM grid
+        JOIN grid_version ON grid_version.grid_id = grid.id
+        WHERE grid.code = staged_grid.grid_code
+        ORDER BY grid_version.version DESC
+        LIMIT 1
+    ),
+    'basic'
+)
+WHERE kind IS NULL
 
 -- add_versions --
 -- A grid that looks like it did in some plan (coordinate for coordinate) shares that version.
@@ -121,7 +136,7 @@ WITH active AS (
     FROM community_plan
     WHERE active @> CURRENT_DATE AND community_code = ANY(CAST(:communities AS text[]))
 ), standing AS (
-    SELECT active.plan_id, active.community_code, grid_version.geometry
+    SELECT active.plan_id, active.community_code, grid_version.kind, grid_version.geometry
     FROM active
     JOIN plan_grid USING (plan_id)
     JOIN grid ON grid.id = plan_grid.grid_id AND grid.community_code = active.community_code
@@ -133,6 +148,7 @@ FULL JOIN staged_grid USING (community_code, geometry)
 HAVING count(*) = count(staged_grid.position)
     AND count(*) = count(standing.plan_id)
     AND count(DISTINCT standing.plan_id) = 1
+    AND bool_and(staged_grid.kind IS NULL OR staged_grid.kind = standing.kind)
 
 -- find_plan --
 -- One plan, held until the transaction ends.
@@ -251,22 +267,22 @@ WHERE coming.plan_id = :plan_id
     )
 ORDER BY grid.code COLLATE "C"
 
--- assigned --
--- Whether households of the data sets of a plan have been assigned.
-SELECT EXISTS (
-    SELECT FROM assignment
-    JOIN household ON household.id = assignment.household_id
-    WHERE household.dataset_id IN (
+-- assigned_datasets --
+-- The data sets of a plan whose households have been assigned before.
+SELECT dataset.name
+FROM dataset
+WHERE dataset.id IN (
         SELECT division.dataset_id
         FROM community_plan
         JOIN division ON division.code = community_plan.community_code
         WHERE community_plan.plan_id = :plan_id
     )
-)
-
--- ruled_communities --
-SELECT community_code FROM community_plan WHERE plan_id = :plan_id
-ORDER BY community_code COLLATE "C"
+    AND EXISTS (
+        SELECT FROM assignment
+        JOIN household ON household.id = assignment.household_id
+        WHERE household.dataset_id = dataset.id
+    )
+ORDER BY dataset.name COLLATE "C"
 
 -- end_posts --
 -- Posts in grids of some communities that are no longer in force.

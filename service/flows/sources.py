@@ -233,7 +233,7 @@ def _load_households(load: _Load) -> _Tally:
         sample.add(valid[["source_x", "source_y", "community", "datum"]])
         if tally.first:
             own = valid.assign(dataset_id=load.dataset_id, batch_id=load.batch_id)
-            copy_frame(load.session, own, "household")
+            copy_frame(load.session, own, "household", freeze=True)
         else:
             copy_frame(load.session, valid, "staged")
     if tally.first:
@@ -241,7 +241,6 @@ def _load_households(load: _Load) -> _Tally:
         load.run("build_indexes")
     else:
         load.run("analyze_staged")
-        load.run("release_moved")
         load.run("save_households")
     load.run("analyze_households")
     tally.warnings += _datum_warnings(load, sample.frame)

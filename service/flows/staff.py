@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field
 from time import perf_counter
 from typing import Any
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
-import shapely
+from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from geodata.errors import PlanError
+from geodata.errors import InputError, PlanError
 from geodata.staff import Staffing
 from geodata.staff import staff as find_posts
-from service.db.frames import copy_frame, read_frame, read_table
+from service.db.frames import copy_frame, read_arrays, read_frame
 from service.db.statements import load_statements
 from service.flows.scope import Area, Progress, find_areas, silent
 
@@ -24,16 +26,18 @@ __all__ = ["StaffReport", "staff"]
 
 _SQL = load_statements("service.flows", "staff.sql")
 
-#: Marks the stand-in of a fixed post among the members; no reference holds this character.
-_STAND_IN = "\x1f"
+#: Posts that change at once from which the database's statistics of them are made anew.
+_MANY = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StaffReport:
-    """Posts held now, what is vacant by role, and the distances of the posts that were sought.
+    """Posts held now, what is vacant by role, and the distances of these posts.
 
-    ``fixed`` posts were kept as they were; ``opened`` and ``closed`` count what changed. Equal
-    ``total_distance_m`` and ``lower_bound_m`` say that no better staffing exists.
+    ``fixed`` posts were kept as they were; ``opened`` and ``closed`` count what changed, ``moved``
+    the closed ones that could have stayed. Equal ``total_distance_m`` and ``lower_bound_m`` say
+    that no better staffing exists. ``loss_posts`` and ``loss_m`` say what it cost to staff part by
+    part. ``shortages`` and ``relief`` are the rows of :class:`geodata.staff.Shortages`.
     """
 
     posts: int
@@ -42,14 +46,44 @@ class StaffReport:
     fixed: int
     opened: int
     closed: int
+    moved: int
     total_distance_m: int
     lower_bound_m: int
+    loss_posts: int | None = None
+    loss_m: int | None = None
+    shortages: Sequence[Mapping[str, Any]] | None = None
+    relief: Sequence[Mapping[str, Any]] | None = None
     warnings: Sequence[str] = field(default=())
     seconds: float
 
     def as_dict(self) -> dict[str, Any]:
-        """The report as JSON."""
-        return asdict(self)
+        """The report as JSON; what was not asked for is left out."""
+        asked = {"loss_posts", "loss_m", "shortages", "relief"}
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if name not in asked or value is not None
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Wishes:
+    max_distance_m: float | None
+    stability_m: float
+    by: str | None
+    explain: str | None
+    executor: Executor | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """What there is before the staffing: current posts as arrays, and the role of each number.
+
+    ``inside``: in a grid that is staffed in this run; ``stale``: in one no longer in force.
+    """
+
+    posts: dict[str, NDArray[Any]]
+    roles: NDArray[Any]
 
 
 def staff(
@@ -58,6 +92,10 @@ def staff(
     dataset: str | None = None,
     communities: Sequence[str] | None = None,
     max_distance_m: float | None = None,
+    stability_m: float = 0.0,
+    by: str | None = None,
+    explain: str | None = None,
+    executor: Executor | None = None,
     progress: Progress = silent,
 ) -> StaffReport:
     """Give every grid in force its team, each data set by its own members and requirement.
@@ -74,28 +112,50 @@ def staff(
         Only the grids of these communities; posts elsewhere stay and count for their holders.
     max_distance_m : float, optional
         Nobody is posted farther away.
+    stability_m : float
+        A post changes hands only if the total distance falls by more than this for each one.
+    by : str, optional
+        A level of divisions, such as ``county``: each is staffed by itself.
+    explain : str, optional
+        A level of divisions: where which role is short is told by it, and kept for the API.
+    executor : concurrent.futures.Executor, optional
+        Solves the parts side by side.
     progress : callable, optional
         Called with the step, the data sets done and their number.
 
     Raises
     ------
     InputError
-        An unknown data set or community.
+        An unknown data set or community, or a community without a division of a level.
     PlanError
         Nothing is loaded, or no plan is active.
     """
     began = perf_counter()
+    wishes = _Wishes(max_distance_m, stability_m, by, explain, executor)
     areas = find_areas(session, dataset=dataset, communities=communities)
     parts = []
     for done, area in enumerate(areas):
         progress("staff", done, len(areas))
-        parts.append(_staff_area(session, area, max_distance_m))
+        parts.append(_staff_area(session, area, wishes))
     progress("staff", len(areas), len(areas))
+    return _together(parts, round(perf_counter() - began, 3))
+
+
+def _together(parts: Sequence[StaffReport], seconds: float) -> StaffReport:
+    """One report of all data sets."""
     vacancies: Counter[str] = Counter()
     required: Counter[str] = Counter()
     for part in parts:
         vacancies.update(part.vacancies)
         required.update(part.required)
+    # asked for in all of them, or in none
+    losses = [
+        (part.loss_posts, part.loss_m)
+        for part in parts
+        if part.loss_posts is not None and part.loss_m is not None
+    ]
+    shortages = [part.shortages for part in parts if part.shortages is not None]
+    relief = [part.relief for part in parts if part.relief is not None]
     return StaffReport(
         posts=sum(part.posts for part in parts),
         vacancies=dict(vacancies),
@@ -103,140 +163,203 @@ def staff(
         fixed=sum(part.fixed for part in parts),
         opened=sum(part.opened for part in parts),
         closed=sum(part.closed for part in parts),
+        moved=sum(part.moved for part in parts),
         total_distance_m=sum(part.total_distance_m for part in parts),
         lower_bound_m=sum(part.lower_bound_m for part in parts),
+        loss_posts=sum(posts for posts, _ in losses) if losses else None,
+        loss_m=sum(metres for _, metres in losses) if losses else None,
+        shortages=[row for rows in shortages for row in rows] if shortages else None,
+        relief=[row for rows in relief for row in rows] if relief else None,
         warnings=tuple(warning for part in parts for warning in part.warnings),
-        seconds=round(perf_counter() - began, 3),
+        seconds=seconds,
     )
 
 
-def _staff_area(session: Session, area: Area, max_distance_m: float | None) -> StaffReport:
-    values = {"dataset_id": area.dataset_id, "codes": list(area.communities)}
+def _staff_area(session: Session, area: Area, wishes: _Wishes) -> StaffReport:
+    values = {
+        "dataset_id": area.dataset_id,
+        "codes": list(area.communities),
+        "by": wishes.by,
+        "explain": wishes.explain,
+    }
     grids = read_frame(session, _SQL["grids"], values)
     if grids.empty:
         raise PlanError(
             f"no plan of the data set '{area.dataset}' is active: run 'gridward delineate' first"
         )
+    for level, column in ((wishes.by, "part"), (wishes.explain, "division")):
+        _require_level(grids, level, column)
     members = read_frame(session, _SQL["members"], values)
     team = {row.role: row.posts for row in session.execute(_SQL["requirement"], values)}
-    posts = read_table(session, _SQL["current_posts"], values)
-    held = posts[posts["inside"] & posts["fixed"]].reset_index(drop=True)
-    elsewhere = Counter(posts.loc[~posts["inside"], "member_id"])
-    found = _sought(grids, members, team, held, elsewhere, max_distance_m)
-    return _apply(session, values, grids, team, held, found)
+    standing = _read_standing(session, values, grids["id"])
+    found = _sought(grids, members, team, standing, wishes)
+    return _apply(session, area, values, (grids, members, team), standing, found)
+
+
+def _require_level(grids: gpd.GeoDataFrame, level: str | None, column: str) -> None:
+    if level is not None and (lacking := grids["community"][grids[column].isna()]).size:
+        raise InputError(
+            f"the community '{lacking.iloc[0]}' lies in no {level}: load divisions of that level, "
+            "or choose another one"
+        )
+
+
+def _read_standing(session: Session, values: Mapping[str, Any], grids: pd.Series) -> _Standing:
+    roles = [row.role for row in session.execute(_SQL["roles_held"], values)]
+    posts = read_arrays(session, _SQL["current_posts"], {**values, "roles": roles})
+    in_force = read_arrays(session, _SQL["in_force"], values)["id"]
+    posts["inside"] = np.isin(posts["grid_id"], grids)
+    posts["stale"] = ~np.isin(posts["grid_id"], in_force)
+    return _Standing(posts, np.array(["", *roles], dtype=object))
 
 
 def _sought(
     grids: gpd.GeoDataFrame,
     members: gpd.GeoDataFrame,
     team: Mapping[str, int],
-    held: pd.DataFrame,
-    elsewhere: Mapping[str, int],
-    max_distance_m: float | None,
+    standing: _Standing,
+    wishes: _Wishes,
 ) -> Staffing:
-    """The staffing around the fixed posts.
-
-    A fixed post takes part as a stand-in at the very place of its grid, with that role alone, and
-    its holder has one post less to give. By the triangle inequality some optimum leaves every
-    stand-in where it is, so the rest is the optimum given the fixed posts.
-    """
-    if not team:
-        nothing = pd.DataFrame(columns=["member_id", "grid_code", "role", "missing", "reason"])
-        return Staffing(nothing, nothing, 0, 0)
-    used = Counter(held["member_id"])
-    free = members.copy()
-    taken = free["member_id"].map(lambda member: used[member] + elsewhere[member])
-    free["max_posts"] = (free["max_posts"] - taken).clip(lower=0)
-    if held.empty:
-        return find_posts(grids, free, team, max_posts=_most(free), max_distance_m=max_distance_m)
-    needed = held[held.groupby(["grid_code", "role"]).cumcount() < held["role"].map(team).fillna(0)]
-    places = grids.set_index("grid_code").geometry.reindex(needed["grid_code"]).to_numpy()
-    stand_ins = gpd.GeoDataFrame(
+    """The staffing around the posts held now; those elsewhere count for their holders."""
+    posts = standing.posts
+    member = _places(members["id"], posts["member_id"])
+    grid = _places(grids["id"], posts["grid_id"])
+    inside = posts["inside"]
+    current = pd.DataFrame(
         {
-            "member_id": [f"{_STAND_IN}{number}" for number in range(len(needed))],
-            "roles": [[role] for role in needed["role"]],
-            "max_posts": 1,
-        },
-        geometry=_places(places),
-        crs=grids.crs,
+            "member_id": members["member_id"].to_numpy()[member[inside]],
+            "grid_code": grids["grid_code"].to_numpy()[grid[inside]],
+            "role": standing.roles[posts["role"][inside]],
+            "fixed": posts["fixed"][inside],
+        }
     )
-    everyone = pd.concat([free, stand_ins], ignore_index=True)
-    found = find_posts(
-        grids, everyone, team, max_posts=_most(everyone), max_distance_m=max_distance_m
+    if not team:
+        return _untouched(current)
+    elsewhere = np.bincount(member[~inside & ~posts["stale"]], minlength=len(members))
+    free = members.assign(max_posts=(members["max_posts"] - elsewhere).clip(lower=0))
+    return find_posts(
+        grids,
+        free,
+        team,
+        max_posts=max(int(free["max_posts"].max()) if len(free) else 1, 1),
+        max_distance_m=wishes.max_distance_m,
+        executor=wishes.executor,
+        current=current,
+        stability_m=wishes.stability_m,
+        by=None if wishes.by is None else "part",
+        explain=None if wishes.explain is None else "division",
     )
-    own = dict(zip(stand_ins["member_id"], needed["grid_code"], strict=True))
-    return _without_stand_ins(found, own, held)
 
 
-def _most(members: pd.DataFrame) -> int:
-    """Posts that one member may hold at most: each row has its own limit."""
-    return max(int(members["max_posts"].max()) if len(members) else 1, 1)
+def _untouched(current: pd.DataFrame) -> Staffing:
+    """Where no team is wanted only the fixed posts stay."""
+    posts = current[current["fixed"]].drop(columns="fixed").reset_index(drop=True)
+    nothing = pd.DataFrame(columns=["grid_code", "role", "missing", "reason"])
+    return Staffing(posts.assign(distance_m=0, second=False, kept=True), nothing, 0, 0)
 
 
-def _places(polygons: Any) -> Any:
-    """Where :func:`geodata.staff.staff` measures from: the centroid, or a point on the surface."""
-    places = shapely.centroid(polygons)
-    outside = ~shapely.intersects(polygons, places)
-    places[outside] = shapely.point_on_surface(polygons[outside])
-    return places
-
-
-def _without_stand_ins(found: Staffing, own: Mapping[str, str], held: pd.DataFrame) -> Staffing:
-    """The posts of real members; where a tie moved a stand-in away, the two holders swap."""
-    posts = found.posts.copy()
-    for number in posts.index[posts["member_id"].isin(list(own))]:
-        home = own[posts.at[number, "member_id"]]
-        if posts.at[number, "grid_code"] == home:
-            continue
-        in_its_place = posts.index[
-            (posts["grid_code"] == home)
-            & (posts["role"] == posts.at[number, "role"])
-            & ~posts["member_id"].isin([name for name, grid in own.items() if grid == home])
-        ]
-        if len(in_its_place):
-            posts.at[in_its_place[0], "grid_code"] = posts.at[number, "grid_code"]
-    posts = posts[~posts["member_id"].isin(list(own))]
-    fixed = pd.MultiIndex.from_frame(held[["member_id", "grid_code", "role"]])
-    again = pd.MultiIndex.from_frame(posts[["member_id", "grid_code", "role"]]).isin(fixed)
-    return Staffing(
-        posts[~again].reset_index(drop=True),
-        found.vacancies,
-        found.total_distance_m,
-        found.lower_bound_m,
-        found.unplaced,
-        found.warnings,
-    )
+def _places(identifiers: pd.Series, wanted: NDArray[Any]) -> NDArray[np.int64]:
+    """Where each identifier is in a column; 0 for one that is not there."""
+    return np.maximum(pd.Index(identifiers).get_indexer(wanted), 0)
 
 
 def _apply(
     session: Session,
+    area: Area,
     values: Mapping[str, Any],
-    grids: gpd.GeoDataFrame,
-    team: Mapping[str, int],
-    held: pd.DataFrame,
+    sources: tuple[gpd.GeoDataFrame, gpd.GeoDataFrame, Mapping[str, int]],
+    standing: _Standing,
     found: Staffing,
 ) -> StaffReport:
     """Write the difference between the current posts and those found."""
-    columns = ["member_id", "grid_code", "role"]
-    wanted = pd.concat([found.posts[columns], held[columns]], ignore_index=True)
-    for block in ("drop_staged_posts", "stage_posts", "drop_staged_vacancies", "stage_vacancies"):
-        session.execute(_SQL[block])
-    copy_frame(session, wanted, "staged_post")
-    copy_frame(session, found.vacancies[["grid_code", "role", "reason"]], "staged_vacancy")
-    closed = session.execute(_SQL["close_posts"], values).rowcount  # type: ignore[attr-defined]
-    opened = session.execute(_SQL["open_posts"], values).rowcount  # type: ignore[attr-defined]
-    session.execute(_SQL["forget_reasons"], values)
-    session.execute(_SQL["save_reasons"], values)
-    vacant = {row.role: row.missing for row in session.execute(_SQL["vacancies"], values)}
+    grids, members, team = sources
+    wanted = _with_numbers(found.posts, grids, members)
+    now = pd.DataFrame(standing.posts)
+    now["role"] = standing.roles[now["role"]]
+    now = now[now["inside"] | now["stale"]]
+    stays, known = _in_both(now, wanted)
+    ends, opens = now.loc[~stays, ["id"]], wanted.loc[~known, ["member_id", "grid_id", "role"]]
+    if len(ends):
+        session.execute(_SQL["drop_staged_ends"])
+        session.execute(_SQL["stage_ends"])
+        copy_frame(session, ends.rename(columns={"id": "post_id"}), "staged_end")
+        session.execute(_SQL["end_posts"])
+    if len(opens):
+        copy_frame(session, opens, "post")
+    if len(ends) + len(opens) > _MANY:
+        session.execute(_SQL["analyze"])
+    _save_reasons(session, values, _with_numbers(found.vacancies, grids))
+    shortages, relief = _save_shortages(session, area, values, grids, members, found)
+    vacant = found.vacancies.groupby("role")["missing"].sum()
     return StaffReport(
         posts=len(wanted),
-        vacancies=vacant,
+        vacancies={role: int(vacant[role]) for role in sorted(vacant.index)},
         required={role: posts * len(grids) for role, posts in team.items()},
-        fixed=len(held),
-        opened=opened,
-        closed=closed,
+        fixed=int((now["fixed"] & now["inside"]).sum()),
+        opened=len(opens),
+        closed=len(ends),
+        moved=found.moved,
         total_distance_m=found.total_distance_m,
         lower_bound_m=found.lower_bound_m,
+        loss_posts=None if found.loss is None else found.loss.posts,
+        loss_m=None if found.loss is None else found.loss.distance_m,
+        shortages=shortages,
+        relief=relief,
         warnings=found.warnings,
         seconds=0.0,
+    )
+
+
+def _in_both(one: pd.DataFrame, other: pd.DataFrame) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Which posts of each of two frames the other one has too."""
+    both = pd.concat([one, other], ignore_index=True)
+    key = np.zeros(len(both), dtype=np.int64)
+    for name in ("member_id", "grid_id", "role"):
+        number, values = pd.factorize(both[name])
+        key = key * len(values) + number
+    left, right = key[: len(one)], key[len(one) :]
+    return np.isin(left, right), np.isin(right, left)
+
+
+def _with_numbers(
+    rows: pd.DataFrame, grids: gpd.GeoDataFrame, members: gpd.GeoDataFrame | None = None
+) -> pd.DataFrame:
+    """Rows with the database's numbers in place of codes and references."""
+    grid = pd.Index(grids["grid_code"]).get_indexer(rows["grid_code"])
+    numbered = rows.assign(grid_id=grids["id"].to_numpy()[grid])
+    if members is not None:
+        member = pd.Index(members["member_id"]).get_indexer(rows["member_id"])
+        numbered["member_id"] = members["id"].to_numpy()[member]
+    return numbered
+
+
+def _save_reasons(session: Session, values: Mapping[str, Any], vacancies: pd.DataFrame) -> None:
+    session.execute(_SQL["drop_staged_vacancies"])
+    session.execute(_SQL["stage_vacancies"])
+    copy_frame(session, vacancies[["grid_id", "role", "reason"]], "staged_vacancy")
+    session.execute(_SQL["forget_reasons"], values)
+    session.execute(_SQL["save_reasons"])
+
+
+def _save_shortages(
+    session: Session,
+    area: Area,
+    values: Mapping[str, Any],
+    grids: gpd.GeoDataFrame,
+    members: gpd.GeoDataFrame,
+    found: Staffing,
+) -> tuple[list[dict[str, Any]] | None, list[dict[str, Any]] | None]:
+    """Keep the explanation, or forget the one of an earlier staffing; its rows as JSON."""
+    session.execute(_SQL["forget_shortages"], values)
+    session.execute(_SQL["forget_relief"], values)
+    if found.shortages is None:
+        return None, None
+    table, relief = found.shortages.table, found.shortages.relief
+    kept = table.rename(columns={"division": "division_code"})
+    copy_frame(session, kept.assign(dataset_id=area.dataset_id), "shortage")
+    numbered = _with_numbers(relief, grids, members)
+    copy_frame(session, numbered[["grid_id", "role", "member_id", "distance_m"]], "relief")
+    return (
+        table.assign(dataset=area.dataset).to_dict("records"),
+        relief.assign(dataset=area.dataset).to_dict("records"),
     )

@@ -12,16 +12,28 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Identity,
     Index,
+    LargeBinary,
     UniqueConstraint,
     func,
+    literal_column,
     text,
 )
-from sqlalchemy.dialects.postgresql import DATERANGE, ExcludeConstraint, Range
+from sqlalchemy.dialects.postgresql import DATERANGE, OID, ExcludeConstraint, Range
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db.base import SRID, Base
 
-__all__ = ["KINDS", "STATES", "CommunityPlan", "Grid", "GridPlan", "GridVersion", "PlanGrid"]
+__all__ = [
+    "KINDS",
+    "STATES",
+    "CommunityPlan",
+    "Grid",
+    "GridLoad",
+    "GridPlan",
+    "GridVersion",
+    "KeptGrid",
+    "PlanGrid",
+]
 
 #: The states of a plan in their order.
 STATES = ("draft", "validated", "active", "retired")
@@ -61,11 +73,13 @@ class CommunityPlan(Base):
     __tablename__ = "community_plan"
     __table_args__ = (
         ExcludeConstraint(
-            ("community_code", "="),
+            # another collation, so that nobody looks a community up in this slow index
+            (literal_column('community_code COLLATE "C"'), "="),
             ("active", "&&"),
             using="gist",
             name="ex_community_plan_active",
         ),
+        Index(None, "community_code", postgresql_include=["plan_id", "active"]),
     )
 
     plan_id: Mapped[int] = mapped_column(
@@ -149,3 +163,49 @@ class PlanGrid(Base):
     )
     grid_id: Mapped[int] = mapped_column(primary_key=True)
     version: Mapped[int]
+
+
+class GridLoad(Base):
+    """How many records and households a grid has; written by the triggers of the ledger.
+
+    ``ledger`` is the table that they were counted in. A grid without a row, or with another
+    table's, is counted when it is read.
+    """
+
+    __tablename__ = "grid_load"
+
+    grid_id: Mapped[int] = mapped_column(
+        ForeignKey("grid.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    ledger: Mapped[int] = mapped_column(OID)
+    records: Mapped[int]
+    households: Mapped[int]
+
+
+class KeptGrid(Base):
+    """A grid that an unfinished delineation has drawn already, so that it need not be drawn again.
+
+    ``digest`` stands for all that the grids of the community follow from: they are of use as long
+    as it is the same. The grids of a community are written together, and removed when a plan of
+    the community is saved.
+    """
+
+    __tablename__ = "kept_grid"
+    __table_args__ = (
+        CheckConstraint("octet_length(digest) = 32", name="digest"),
+        CheckConstraint("number > 0", name="number"),
+        CheckConstraint("reason IS NULL OR flag IS NOT NULL", name="reason"),
+        CheckConstraint("households >= 0", name="households"),
+    )
+
+    community_code: Mapped[str] = mapped_column(
+        ForeignKey("division.code", ondelete="CASCADE"), primary_key=True
+    )
+    digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    households: Mapped[int]
+    flag: Mapped[str | None]
+    reason: Mapped[str | None]
+    geometry: Mapped[Any] = mapped_column(
+        Geometry("GEOMETRY", srid=SRID, spatial_index=False), nullable=False
+    )

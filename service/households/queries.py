@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -10,10 +9,8 @@ from sqlalchemy import func, select, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from geodata.assign import assign
-from service.db.frames import read_frame
 from service.db.rows import AnyRow
-from service.db.spatial import distance_m, nearest
+from service.db.spatial import distance_m
 from service.divisions.models import Dataset, Division
 from service.errors import Conflict, NotFound
 from service.grids.models import Grid
@@ -22,15 +19,12 @@ from service.grids.views import CURRENT_GRID
 from service.households.models import Assignment, AssignmentHistory, Household
 
 __all__ = [
-    "assign_automatically",
     "assign_manually",
     "find_household",
     "get_assignment",
     "list_history",
+    "save_assignment",
 ]
-
-#: Grids that may be the nearest to a household, by the distance on the spheroid.
-_CANDIDATES = 8
 
 
 def find_household(
@@ -131,38 +125,13 @@ def assign_manually(
         .join_from(Household, CURRENT_GRID, true())
         .where(CURRENT_GRID.c.id == grid.id, Household.id == household.id)
     )
-    _save(
+    save_assignment(
         session,
         household_id=household.id,
         grid_id=grid.id,
         method="manual",
         distance_m=distance,
         reason=reason,
-    )
-
-
-def assign_automatically(session: Session, *, household: AnyRow) -> None:
-    """Put a household where :func:`geodata.assign.assign` puts it."""
-    tolerance = session.execute(
-        select(Dataset.snap_tolerance_m).where(Dataset.id == household.dataset_id)
-    ).scalar_one()
-    point = select(Household.geometry).where(Household.id == household.id)
-    grids = CURRENT_GRID.c
-    own = select(grids.code.label("grid_code"), grids.geometry).where(
-        grids.dataset_id == household.dataset_id
-    )
-    near = nearest(own, grids.geometry, point.scalar_subquery(), limit=_CANDIDATES).subquery("near")
-    grid_frame = read_frame(session, select(near.c.grid_code, near.c.geometry))
-    placed = assign(grid_frame, read_frame(session, point), tolerance)
-    (found,) = placed.itertuples(index=False)
-    grid_id = session.scalar(select(grids.id).where(grids.code == found.grid_code))
-    _save(
-        session,
-        household_id=household.id,
-        grid_id=grid_id,
-        method=found.method,
-        distance_m=None if math.isnan(found.distance_m) else found.distance_m,
-        reason=found.reason,
     )
 
 
@@ -179,7 +148,7 @@ def _communities(session: Session, household: AnyRow) -> Sequence[str]:
     ).all()
 
 
-def _save(session: Session, **values: Any) -> None:
+def save_assignment(session: Session, **values: Any) -> None:
     """Write the current place; the database keeps the former one in the history."""
     statement = insert(Assignment).values(at=func.now(), **values)
     changed = {

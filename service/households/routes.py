@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Query
 
@@ -14,9 +14,15 @@ from service.households.schemas import (
     NewAssignment,
     PastAssignment,
 )
+from service.web.late import late
 from service.web.problems import describe
 from service.web.session import DatabaseSession
 from service.web.writers import WRITER
+
+if TYPE_CHECKING:
+    from service.households import placing
+else:
+    placing = late("service.households.placing")
 
 __all__ = ["router"]
 
@@ -43,7 +49,7 @@ def put_assignment(
     """Put a household into a grid by hand, or with ``"grid_code": null`` back to the rule."""
     found = queries.find_household(session, given=household, by=which.by, dataset=which.dataset)
     if wanted.grid_code is None:
-        queries.assign_automatically(session, household=found)
+        placing.assign_automatically(session, household=found)
     else:
         queries.assign_manually(
             session,

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from service.catalogue.collection import CRS84, Collection
+from service.catalogue.collection import Catalogue, Collection
+from service.catalogue.crs import CRS84, OFFERED, crs_of_srid
+from service.catalogue.filtering.functions import FUNCTIONS
 from service.catalogue.formats import FORMATS
 from service.catalogue.selection import Box
-from service.ogc.links import GEOJSON, HTML, JSON, OPENAPI, Link, Site, link
+from service.ogc.links import GEOJSON, HTML, JSON, OPENAPI, SCHEMA, Link, Site, link
+from service.ogc.paging import Order
 from service.ogc.parameters import Format
 from service.ogc.queries import Page
+from service.ogc.schemas import RELATIONS, kind_title
 
 __all__ = [
     "CONFORMANCE",
@@ -18,15 +22,53 @@ __all__ = [
     "collections",
     "conformance",
     "feature",
+    "functions",
     "items",
     "landing",
 ]
 
-CONFORMANCE: Final = (
-    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
-    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/oas30",
-    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/html",
-    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
+_SPECIFICATIONS: Final = {
+    "ogcapi-features-1/1.0": ("core", "oas30", "html", "geojson"),
+    "ogcapi-features-2/1.0": ("crs",),
+    "ogcapi-features-3/1.0": (
+        "queryables",
+        "queryables-query-parameters",
+        "filter",
+        "features-filter",
+    ),
+    "cql2/1.0": (
+        "cql2-text",
+        "cql2-json",
+        "basic-cql2",
+        "advanced-comparison-operators",
+        "case-insensitive-comparison",
+        "basic-spatial-functions",
+        "basic-spatial-functions-plus",
+        "spatial-functions",
+        "temporal-functions",
+        "array-functions",
+        "property-property",
+        "functions",
+        "arithmetic",
+    ),
+    "ogcapi-features-4/1.0": (
+        "create-replace-delete",
+        "update",
+        "optimistic-locking-etags",
+        "features",
+    ),
+    "ogcapi-features-5/1.0": (
+        "schemas",
+        "core-roles-features",
+        "returnables-and-receivables",
+        "queryables",
+        "sortables",
+    ),
+}
+CONFORMANCE: Final = tuple(
+    f"http://www.opengis.net/spec/{specification}/conf/{name}"
+    for specification, names in _SPECIFICATIONS.items()
+    for name in names
 )
 
 Document = dict[str, Any]
@@ -43,6 +85,12 @@ def landing(site: Site, *, shown: Format) -> Document:
             link(site.url("/docs"), "service-doc", HTML, "The API to read and try"),
             link(site.url("/conformance"), "conformance", JSON, "Standards this API conforms to"),
             link(site.url("/collections"), "data", JSON, "The collections of features"),
+            link(
+                site.url("/functions"),
+                "http://www.opengis.net/def/rel/ogc/1.0/functions",
+                JSON,
+                "Functions that a filter may call",
+            ),
             link(site.url("/map"), "related", HTML, "Coverage map"),
         ],
     }
@@ -53,12 +101,33 @@ def conformance(site: Site, *, shown: Format) -> Document:
     return {"conformsTo": list(CONFORMANCE), "links": site.itself(shown=shown)}
 
 
+def functions(site: Site, *, shown: Format) -> Document:
+    """The functions that a filter may call."""
+    kinds = {"text": "string", "time": "datetime"}
+    return {
+        "functions": [
+            {
+                "name": name,
+                "description": each.title,
+                "arguments": [
+                    {"title": f"Argument {number}", "type": [kinds.get(kind, kind)]}
+                    for number, kind in enumerate(each.takes, start=1)
+                ],
+                "returns": [kinds.get(each.gives, each.gives)],
+            }
+            for name, each in FUNCTIONS.items()
+        ],
+        "links": site.itself(shown=shown),
+    }
+
+
 def collections(
-    site: Site, catalogue: dict[str, Collection], extents: dict[str, Box | None], *, shown: Format
+    site: Site, catalogue: Catalogue, extents: dict[str, Box | None], *, shown: Format
 ) -> Document:
     """The list of collections."""
     return {
         "links": site.itself(shown=shown),
+        "crs": list(OFFERED),
         "collections": [
             collection_document(site, each, extents[name]) for name, each in catalogue.items()
         ],
@@ -83,30 +152,47 @@ def collection_document(
             f"All of {collection.title} as {suffix}",
         )
         for suffix, media_type in FORMATS.items()
+        if collection.exported
+    ]
+    schemas = [
+        link(site.url(f"{path}/{kind}"), relation, SCHEMA, kind_title(kind))
+        for kind, relation in RELATIONS.items()
     ]
     document: Document = {
         "id": collection.name,
         "title": collection.title,
         "description": collection.description,
         "itemType": "feature",
-        "crs": [CRS84],
+        "crs": list(OFFERED),
         "links": [
             *own,
             link(site.url(path + "/items"), "items", GEOJSON, collection.title),
             link(site.url(path + "/items", [("f", "html")]), "items", HTML, collection.title),
+            *schemas,
             *exports,
         ],
     }
+    stored = crs_of_srid(collection.srid)
+    if stored in OFFERED:
+        document["storageCrs"] = stored
     if extent is not None:
         document["extent"] = {"spatial": {"bbox": [list(extent)], "crs": CRS84}}
     return document
 
 
-def items(site: Site, collection: Collection, page: Page, *, shown: Format, time_stamp: str) -> str:
+def items(
+    site: Site,
+    collection: Collection,
+    page: Page,
+    *,
+    shown: Format,
+    time_stamp: str,
+    orders: tuple[Order, ...] = (),
+) -> str:
     """Write a page of features as GeoJSON text; the features are taken as they are."""
     links = [*site.itself(shown=shown, media_type=GEOJSON), _up(site, collection)]
     if page.following is not None:
-        following = site.again(offset=None, token=page.following.token())
+        following = site.again(offset=None, token=page.following.token(orders))
         links.append(link(following, "next", HTML if shown == "html" else GEOJSON, "Next page"))
     members: Document = {
         "timeStamp": time_stamp,

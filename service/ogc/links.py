@@ -9,12 +9,13 @@ from urllib.parse import quote, urlencode
 
 from fastapi import Request
 
-__all__ = ["GEOJSON", "HTML", "JSON", "OPENAPI", "PROBLEM", "SCHEMA", "Site", "link"]
+__all__ = ["GEOJSON", "HTML", "JSON", "MERGE_PATCH", "OPENAPI", "PROBLEM", "SCHEMA", "Site", "link"]
 
 JSON: Final = "application/json"
 GEOJSON: Final = "application/geo+json"
 HTML: Final = "text/html"
 PROBLEM: Final = "application/problem+json"
+MERGE_PATCH: Final = "application/merge-patch+json"
 SCHEMA: Final = "application/schema+json"
 #: Clients compare this one letter by letter.
 OPENAPI: Final = "application/vnd.oai.openapi+json;version=3.0"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from service.catalogue.crs import CRS84, OFFERED
+from service.catalogue.filtering import LANGUAGES
 from service.ogc.parameters import Limits
 
 __all__ = ["SCHEMAS", "parameters"]
@@ -15,6 +17,35 @@ def parameters(limits: Limits) -> dict[str, Any]:
     bounds = {"maximum": limits.maximum, "default": min(limits)}
     return {**_PARAMETERS, "limit": {**limit, "schema": {**limit["schema"], **bounds}}}
 
+
+_URI: Final = {"type": "string", "format": "uri"}
+
+
+def _reference_system(name: str, description: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "query",
+        "description": f"{description}; longitude and latitude without it.",
+        "required": False,
+        "schema": {**_URI, "enum": list(OFFERED), "default": CRS84},
+        "style": "form",
+        "explode": False,
+        "example": CRS84,
+    }
+
+
+def _header(name: str, description: str, example: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "header",
+        "description": description,
+        "required": False,
+        "schema": {"type": "string"},
+        "example": example,
+    }
+
+
+_VERSION: Final = '"6fd1d3c1b6b8a1a1a3f0b6a5b9d6c7e2"'
 
 _PARAMETERS: Final[dict[str, Any]] = {
     "f": {
@@ -45,6 +76,48 @@ _PARAMETERS: Final[dict[str, Any]] = {
         "explode": False,
         "example": [-71.12, 42.36, -71.1, 42.38],
     },
+    "bbox-crs": _reference_system("bbox-crs", "Reference system of bbox, in its axis order"),
+    "crs": _reference_system("crs", "Reference system of the answer, in its axis order"),
+    "filter": {
+        "name": "filter",
+        "in": "query",
+        "description": "Only features that meet this condition in CQL2.",
+        "required": False,
+        "schema": {"type": "string"},
+        "style": "form",
+        "explode": False,
+        "example": "S_INTERSECTS(geometry, BBOX(119.3, 31.2, 119.31, 31.21))",
+    },
+    "filter-lang": {
+        "name": "filter-lang",
+        "in": "query",
+        "description": "How the filter is written.",
+        "required": False,
+        "schema": {"type": "string", "enum": list(LANGUAGES), "default": LANGUAGES[0]},
+        "style": "form",
+        "explode": False,
+    },
+    "filter-crs": _reference_system("filter-crs", "Reference system of the filter's geometries"),
+    "sortby": {
+        "name": "sortby",
+        "in": "query",
+        "description": (
+            "Properties to put the features in order by, each with + or - before it for "
+            "ascending or descending; those without a value come last."
+        ),
+        "required": False,
+        "schema": {"type": "array", "minItems": 1, "maxItems": 5, "items": {"type": "string"}},
+        "style": "form",
+        "explode": False,
+        "example": ["-dataset"],
+    },
+    "if-match": _header(
+        "If-Match", "The version that was read: its ETag. Without it 428, if so set.", _VERSION
+    ),
+    "if-none-match": _header("If-None-Match", "The version that is known: its ETag.", _VERSION),
+    "content-crs": _header(
+        "Content-Crs", "Reference system of the body, between < and >.", f"<{CRS84}>"
+    ),
     "datetime": {
         "name": "datetime",
         "in": "query",
@@ -75,7 +148,13 @@ _PARAMETERS: Final[dict[str, Any]] = {
         "in": "query",
         "description": "Features to skip. The next links are faster: they seek instead of skip.",
         "required": False,
-        "schema": {"type": "integer", "format": "int64", "minimum": 0, "default": 0},
+        "schema": {
+            "type": "integer",
+            "format": "int64",
+            "minimum": 0,
+            "maximum": 2**63 - 1,
+            "default": 0,
+        },
         "style": "form",
         "explode": False,
     },
@@ -98,7 +177,6 @@ _PARAMETERS: Final[dict[str, Any]] = {
 }
 
 _LINKS: Final = {"type": "array", "items": {"$ref": "#/components/schemas/link"}}
-_URI: Final = {"type": "string", "format": "uri"}
 
 SCHEMAS: Final[dict[str, Any]] = {
     "problem": {
@@ -111,7 +189,62 @@ SCHEMAS: Final[dict[str, Any]] = {
             "status": {"type": "integer"},
             "detail": {"type": "string"},
             "parameter": {"type": "string", "description": "The parameter or member at fault."},
+            "faults": {
+                "type": "object",
+                "description": "Where grids would not tile: a GeoJSON feature collection.",
+            },
         },
+        "example": {
+            "type": "about:blank",
+            "title": "Bad Request",
+            "status": 400,
+            "detail": "The parameter 'limit' has to be at least 1.",
+            "parameter": "limit",
+        },
+    },
+    "jsonSchema": {
+        "type": "object",
+        "description": "A JSON Schema (2020-12).",
+        "required": ["$schema", "$id", "type", "properties"],
+        "properties": {
+            "$schema": _URI,
+            "$id": _URI,
+            "title": {"type": "string"},
+            "description": {"type": "string"},
+            "type": {"type": "string", "enum": ["object"]},
+            "properties": {"type": "object"},
+        },
+    },
+    "functions": {
+        "type": "object",
+        "required": ["functions"],
+        "properties": {
+            "functions": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["name", "returns"],
+                    "properties": {
+                        "name": {"type": "string"},
+                        "description": {"type": "string"},
+                        "arguments": {"type": "array", "items": {"type": "object"}},
+                        "returns": {"type": "array", "items": {"type": "string"}},
+                    },
+                },
+            },
+            "links": _LINKS,
+        },
+    },
+    "geometry": {
+        "type": "object",
+        "nullable": True,
+        "description": "RFC 7946 geometry.",
+        "required": ["type", "coordinates"],
+        "properties": {
+            "type": {"type": "string", "enum": ["Point", "Polygon", "MultiPolygon"]},
+            "coordinates": {"type": "array", "items": {}},
+        },
+        "example": {"type": "Point", "coordinates": [119.305, 31.205]},
     },
     "link": {
         "type": "object",
@@ -145,6 +278,7 @@ SCHEMAS: Final[dict[str, Any]] = {
         "required": ["links", "collections"],
         "properties": {
             "links": _LINKS,
+            "crs": {"type": "array", "items": _URI},
             "collections": {
                 "type": "array",
                 "items": {"$ref": "#/components/schemas/collection"},
@@ -160,6 +294,7 @@ SCHEMAS: Final[dict[str, Any]] = {
             "description": {"type": "string"},
             "itemType": {"type": "string", "default": "feature"},
             "crs": {"type": "array", "items": _URI},
+            "storageCrs": _URI,
             "extent": {"$ref": "#/components/schemas/extent"},
             "links": _LINKS,
         },
@@ -191,7 +326,11 @@ SCHEMAS: Final[dict[str, Any]] = {
         "properties": {
             "type": {"type": "string", "enum": ["Feature"]},
             "id": {"oneOf": [{"type": "string"}, {"type": "integer"}]},
-            "geometry": {"type": "object", "nullable": True, "description": "RFC 7946 geometry."},
+            "geometry": {
+                "type": "object",
+                "nullable": True,
+                "description": "RFC 7946 geometry, unless crs asks for another system.",
+            },
             "properties": {"type": "object", "nullable": True},
             "links": _LINKS,
         },

@@ -9,9 +9,10 @@ from typing import Final, Literal, NamedTuple
 from starlette.datastructures import QueryParams
 
 from service.catalogue.collection import Collection
+from service.catalogue.crs import DEFAULT_CRS, Crs, parse_crs
 from service.catalogue.selection import Selection, parse_whole_number
 from service.errors import InvalidParameter
-from service.ogc.paging import Position
+from service.ogc.paging import Order, Position, parse_sortby
 
 __all__ = [
     "Format",
@@ -23,6 +24,8 @@ __all__ = [
 ]
 
 Format = Literal["json", "html"]
+#: The parameters of the items that do not select.
+_PAGING: Final = ("f", "limit", "offset", "token", "sortby", "crs")
 _QUALITY: Final = re.compile(r"(?:^|;)\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*(?:;|$)")
 
 
@@ -41,6 +44,8 @@ class ItemsQuery:
     limit: int
     offset: int = 0
     after: Position | None = None
+    orders: tuple[Order, ...] = ()
+    crs: Crs = DEFAULT_CRS
 
     @classmethod
     def parse(cls, collection: Collection, given: QueryParams, *, limits: Limits) -> ItemsQuery:
@@ -51,16 +56,21 @@ class ItemsQuery:
         InvalidParameter
             For an unknown, repeated or malformed parameter.
         """
-        selection = Selection.parse(collection, given, known=("f", "limit", "offset", "token"))
+        selection = Selection.parse(collection, given, known=_PAGING)
         token = given.get("token")
         if token is not None and "offset" in given:
             raise InvalidParameter("offset", "cannot be used together with token")
-        types = tuple(column.type.python_type for column in collection.key_columns)
+        orders = parse_sortby(collection, given.get("sortby"))
+        after = None
+        if token is not None:
+            after = Position.parse(token, collection=collection, orders=orders)
         return cls(
             selection=selection,
             limit=parse_limit(given.get("limit"), limits),
             offset=parse_offset(given.get("offset")),
-            after=None if token is None else Position.parse(token, types=types),
+            after=after,
+            orders=orders,
+            crs=parse_crs("crs", given.get("crs")),
         )
 
 

@@ -1,4 +1,4 @@
-"""OGC API - Features over the published collections.
+"""OGC API - Features: the documents about the API, its collections and their features.
 
 The parameters of the items differ from collection to collection, so they are read by
 :mod:`service.catalogue.selection` and described by :mod:`service.ogc.openapi`, not by the
@@ -8,24 +8,33 @@ framework's signatures.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.datastructures import QueryParams
 from starlette.responses import HTMLResponse, Response
 
-from service.catalogue.collection import Collection
-from service.catalogue.published import COLLECTIONS, find_collection
+from service.catalogue.crs import DEFAULT_CRS, Crs, parse_crs
 from service.errors import NotFound
 from service.ogc import documents
-from service.ogc.extents import Extents
-from service.ogc.links import GEOJSON, JSON, OPENAPI, Site
+from service.ogc.context import (
+    READ,
+    Chosen,
+    catalogue_of,
+    limits_of,
+    memory_of,
+    plain_format,
+)
+from service.ogc.links import GEOJSON, JSON, OPENAPI, SCHEMA, Site
 from service.ogc.openapi import openapi_document
 from service.ogc.pages import page
-from service.ogc.parameters import Format, ItemsQuery, Limits, negotiate
-from service.ogc.queries import get_feature, list_features
+from service.ogc.parameters import Format, ItemsQuery, negotiate
+from service.ogc.queries import count_everything, extent, get_feature, list_features
+from service.ogc.schemas import schema_document
 from service.ogc.sketch import sketch
+from service.ogc.versions import entity_tag, names_one
 from service.web.parameters import reject_unknown
 from service.web.session import DatabaseSession
 
@@ -33,84 +42,121 @@ __all__ = ["router"]
 
 router = APIRouter(include_in_schema=False)
 
-_READ: Final = ["GET", "HEAD"]
 
-
-def _collection(name: str) -> Collection:
-    return find_collection(name)
-
-
-Chosen = Annotated[Collection, Depends(_collection)]
-
-
-@router.api_route("/", methods=_READ)
+@router.api_route("/", methods=READ)
 def get_landing_page(request: Request) -> Response:
     """Answer with the landing page."""
-    shown = _plain_format(request)
+    shown = plain_format(request)
     site = Site.of(request)
     return _answer("landing.html", site, documents.landing(site, shown=shown), shown)
 
 
-@router.api_route("/conformance", methods=_READ)
+@router.api_route("/conformance", methods=READ)
 def get_conformance(request: Request) -> Response:
     """Answer with the conformance declaration."""
-    shown = _plain_format(request)
+    shown = plain_format(request)
     site = Site.of(request)
     document = documents.conformance(site, shown=shown)
     return _answer("conformance.html", site, document, shown, title="Standards")
 
 
-@router.api_route("/api", methods=_READ)
+@router.api_route("/functions", methods=READ)
+def get_functions(request: Request) -> Response:
+    """Answer with the functions that a filter may call."""
+    shown = plain_format(request)
+    site = Site.of(request)
+    document = documents.functions(site, shown=shown)
+    return _answer("functions.html", site, document, shown, title="Functions of filters")
+
+
+@router.api_route("/api", methods=READ)
 def get_api(request: Request) -> Response:
     """Answer with the OpenAPI document."""
     reject_unknown(request.query_params, ())
-    document = openapi_document(
-        request.app.routes, COLLECTIONS, base=Site.of(request).base, limits=_limits(request)
+    base = Site.of(request).base
+    # several hosts may lead here; each is told its own address
+    text = memory_of(request).documents.get(
+        base,
+        lambda: json.dumps(
+            openapi_document(
+                request.app.routes, catalogue_of(request), base=base, limits=limits_of(request)
+            ),
+            ensure_ascii=False,
+        ),
     )
-    return Response(json.dumps(document, ensure_ascii=False), media_type=OPENAPI)
+    return Response(text, media_type=OPENAPI)
 
 
-@router.api_route("/docs", methods=_READ)
+@router.api_route("/docs", methods=READ)
 def get_docs(request: Request) -> HTMLResponse:
     """Answer with the page that shows the OpenAPI document."""
     reject_unknown(request.query_params, ())
     return page("docs.html", site=Site.of(request))
 
 
-@router.api_route("/collections", methods=_READ)
+@router.api_route("/collections", methods=READ)
 def get_collections(request: Request, session: DatabaseSession) -> Response:
     """Answer with the list of collections."""
-    shown = _plain_format(request)
-    site, extents = Site.of(request), _extents(request)
-    boxes = {name: extents.of(session, each) for name, each in COLLECTIONS.items()}
-    document = documents.collections(site, COLLECTIONS, boxes, shown=shown)
+    shown = plain_format(request)
+    site, memory, catalogue = Site.of(request), memory_of(request), catalogue_of(request)
+    boxes = {}
+    for name, each in catalogue.items():
+        boxes[name] = memory.extents.get(name, lambda each=each: extent(session, collection=each))  # type: ignore[misc]
+    document = documents.collections(site, catalogue, boxes, shown=shown)
     return _answer("collections.html", site, document, shown, title="Collections")
 
 
-@router.api_route("/collections/{name}", methods=_READ)
+@router.api_route("/collections/{name}", methods=READ)
 def get_collection(request: Request, chosen: Chosen, session: DatabaseSession) -> Response:
     """Answer with one collection."""
-    shown = _plain_format(request)
+    shown = plain_format(request)
     site = Site.of(request)
-    box = _extents(request).of(session, chosen)
+    box = memory_of(request).extents.get(chosen.name, lambda: extent(session, collection=chosen))
     document = documents.collection_document(site, chosen, box, shown=shown)
     return _answer("collection.html", site, document, shown, title=chosen.title, collection=chosen)
 
 
-@router.api_route("/collections/{name}/items", methods=_READ)
+@router.api_route("/collections/{name}/schema", methods=READ)
+@router.api_route("/collections/{name}/queryables", methods=READ)
+@router.api_route("/collections/{name}/sortables", methods=READ)
+def get_schema(request: Request, chosen: Chosen) -> Response:
+    """Answer with the schema of the features, the queryables or the sortables."""
+    shown = plain_format(request)
+    site = Site.of(request)
+    kind = site.path.rsplit("/", 1)[1]
+    document = schema_document(site, chosen, kind)
+    if shown == "html":
+        return page("schema.html", site=site, title=document["title"], document=document)
+    text = json.dumps(document, ensure_ascii=False)
+    return Response(text, media_type=SCHEMA, headers={"Vary": "Accept"})
+
+
+@router.api_route("/collections/{name}/items", methods=READ)
 def get_items(request: Request, chosen: Chosen, session: DatabaseSession) -> Response:
     """Answer with a page of features."""
     given = request.query_params
     shown = negotiate(given, request.headers.get("accept"))
     if shown == "html":  # a form sends its empty fields along
         given = QueryParams([(name, value) for name, value in given.multi_items() if value])
-    query = ItemsQuery.parse(chosen, given, limits=_limits(request))
-    found = list_features(session, collection=chosen, query=query)
+    query = ItemsQuery.parse(chosen, given, limits=limits_of(request))
+    if shown == "html":  # a page is for readers: degrees, longitude first
+        query = replace(query, crs=DEFAULT_CRS)
+    counts = memory_of(request).counts
+    found = list_features(
+        session,
+        collection=chosen,
+        query=query,
+        everything=lambda: counts.get(
+            chosen.name, lambda: count_everything(session, collection=chosen)
+        ),
+    )
     time_stamp = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     site = Site.of(request)
-    text = documents.items(site, chosen, found, shown=shown, time_stamp=time_stamp)
+    text = documents.items(
+        site, chosen, found, shown=shown, time_stamp=time_stamp, orders=query.orders
+    )
     if shown == "json":
-        return _geojson(text)
+        return _geojson(text, query.crs)
     document = json.loads(text)
     return page(
         "items.html",
@@ -119,26 +165,33 @@ def get_items(request: Request, chosen: Chosen, session: DatabaseSession) -> Res
         collection=chosen,
         document=document,
         given=given,
-        filtered=bool(query.selection.filters or query.selection.boxes),
+        filtered=not query.selection.is_everything,
         sketch=sketch(document["features"], label=f"Sketch of the {chosen.name} shown"),
     )
 
 
-@router.api_route("/collections/{name}/items/{identifier}", methods=_READ)
+@router.api_route("/collections/{name}/items/{identifier}", methods=READ)
 def get_item(
     request: Request, identifier: str, chosen: Chosen, session: DatabaseSession
 ) -> Response:
-    """Answer with one feature."""
-    shown = _plain_format(request)
-    found = get_feature(session, collection=chosen, identifier=identifier)
+    """Answer with one feature and its version."""
+    reject_unknown(request.query_params, ("f", "crs"))
+    shown = negotiate(request.query_params, request.headers.get("accept"))
+    crs = parse_crs("crs", request.query_params.get("crs"))
+    if shown == "html":
+        crs = DEFAULT_CRS
+    found = get_feature(session, collection=chosen, identifier=identifier, crs=crs)
     if found is None:
         raise NotFound(f"The collection '{chosen.name}' has no feature '{identifier}'.")
+    tag = entity_tag(found, shown=shown, crs=crs)
+    if names_one(request.headers.get("if-none-match"), tag):
+        return Response(status_code=304, headers={"ETag": tag, "Vary": "Accept"})
     site = Site.of(request)
     text = documents.feature(site, chosen, found, shown=shown)
     if shown == "json":
-        return _geojson(text)
+        return _geojson(text, crs, {"ETag": tag})
     document = json.loads(text)
-    return page(
+    answer = page(
         "item.html",
         site=site,
         title=f"{chosen.title}: {document['id']}",
@@ -146,21 +199,8 @@ def get_item(
         document=document,
         sketch=sketch([document], label="Sketch of the feature"),
     )
-
-
-def _plain_format(request: Request) -> Format:
-    reject_unknown(request.query_params, ("f",))
-    return negotiate(request.query_params, request.headers.get("accept"))
-
-
-def _limits(request: Request) -> Limits:
-    settings = request.app.state.settings
-    return Limits(settings.default_limit, settings.max_limit)
-
-
-def _extents(request: Request) -> Extents:
-    extents: Extents = request.app.state.extents
-    return extents
+    answer.headers["ETag"] = tag
+    return answer
 
 
 def _answer(
@@ -172,7 +212,6 @@ def _answer(
     return Response(text, media_type=JSON, headers={"Vary": "Accept"})
 
 
-def _geojson(text: str) -> Response:
-    # the reference system of the coordinates, as Part 2 names it
-    headers = {"Vary": "Accept", "Content-Crs": "<http://www.opengis.net/def/crs/OGC/1.3/CRS84>"}
-    return Response(text, media_type=GEOJSON, headers=headers)
+def _geojson(text: str, crs: Crs, headers: dict[str, str] | None = None) -> Response:
+    told = {"Vary": "Accept", "Content-Crs": f"<{crs.uri}>", **(headers or {})}
+    return Response(text, media_type=GEOJSON, headers=told)

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from geodata.schema import ROLE_PATTERN
 from service.db.base import POINT_ON_EARTH, SRID, Base
 
-__all__ = ["Member", "Post", "TeamRequirement", "VacancyReason"]
+__all__ = ["Member", "Post", "Relief", "Shortage", "TeamRequirement", "VacancyReason"]
 
 _ROLE = ROLE_PATTERN.removeprefix("^").removesuffix("$")
 
@@ -113,3 +113,53 @@ class VacancyReason(Base):
     )
     role: Mapped[str] = mapped_column(primary_key=True)
     reason: Mapped[str]
+
+
+class Shortage(Base):
+    """A role that is short in a division, as the last staffing that explained itself found it.
+
+    ``eligible`` people live nearest to its grids, ``in_reach`` are near enough to one of them;
+    ``relieved`` posts of the missing ones would be filled from farther away.
+    """
+
+    __tablename__ = "shortage"
+    __table_args__ = (
+        CheckConstraint(f"role ~ '{ROLE_PATTERN}'", name="role"),
+        CheckConstraint("eligible >= 0 AND in_reach >= 0", name="people"),
+        CheckConstraint("filled >= 0 AND missing > 0 AND needed = filled + missing", name="posts"),
+        CheckConstraint("relieved BETWEEN 0 AND missing", name="relieved"),
+    )
+
+    dataset_id: Mapped[int] = mapped_column(
+        ForeignKey("dataset.id", ondelete="CASCADE"), primary_key=True
+    )
+    role: Mapped[str] = mapped_column(primary_key=True)
+    division_code: Mapped[str] = mapped_column(
+        ForeignKey("division.code", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    needed: Mapped[int]
+    eligible: Mapped[int]
+    in_reach: Mapped[int]
+    filled: Mapped[int]
+    missing: Mapped[int]
+    relieved: Mapped[int]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Relief(Base):
+    """Who would take a vacant post if it were not too far away."""
+
+    __tablename__ = "relief"
+    __table_args__ = (
+        CheckConstraint(f"role ~ '{ROLE_PATTERN}'", name="role"),
+        CheckConstraint("distance_m >= 0", name="distance_m"),
+    )
+
+    grid_id: Mapped[int] = mapped_column(
+        ForeignKey("grid.id", ondelete="CASCADE"), primary_key=True
+    )
+    role: Mapped[str] = mapped_column(primary_key=True)
+    member_id: Mapped[int] = mapped_column(
+        ForeignKey("member.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    distance_m: Mapped[int]

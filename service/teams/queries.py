@@ -12,8 +12,10 @@ from sqlalchemy.orm import Session, aliased
 from geodata.errors import InputError
 from service.db.rows import AnyRow
 from service.db.spatial import nearest, point
+from service.divisions.models import Dataset, Division
 from service.errors import Conflict, NotFound
-from service.teams.models import Member, Post
+from service.grids.models import Grid
+from service.teams.models import Member, Post, Relief, Shortage
 from service.teams.views import COVERAGE, VACANCY
 
 __all__ = [
@@ -22,6 +24,8 @@ __all__ = [
     "get_coverage",
     "list_nearest_members",
     "list_posts",
+    "list_relief",
+    "list_shortages",
     "list_vacancies",
 ]
 
@@ -88,6 +92,68 @@ def list_nearest_members(
         rows = rows.where(Member.roles.bool_op("@>")(cast(array([role]), Member.roles.type)))
     ordered = nearest(rows, Member.geometry, point(lon, lat), limit=limit)
     return session.execute(ordered.order_by(Member.id)).all()
+
+
+def list_shortages(
+    session: Session,
+    *,
+    dataset: str | None,
+    role: str | None,
+    division: str | None,
+    limit: int,
+) -> Sequence[AnyRow]:
+    """What the last explained staffing found short, by role and division, most missing first."""
+    rows = (
+        select(
+            Dataset.name.label("dataset"),
+            Shortage.role,
+            Shortage.division_code.label("division"),
+            Division.name,
+            Division.level,
+            Shortage.needed,
+            Shortage.eligible,
+            Shortage.in_reach,
+            Shortage.filled,
+            Shortage.missing,
+            Shortage.relieved,
+            Shortage.at,
+        )
+        .join(Dataset, Dataset.id == Shortage.dataset_id)
+        .join(Division, Division.code == Shortage.division_code)
+        .order_by(Shortage.missing.desc(), Shortage.role, Shortage.division_code)
+        .limit(limit)
+    )
+    if dataset is not None:
+        rows = rows.where(Dataset.name == dataset)
+    if role is not None:
+        rows = rows.where(Shortage.role == role)
+    if division is not None:
+        rows = rows.where(Shortage.division_code == division)
+    return session.execute(rows).all()
+
+
+def list_relief(
+    session: Session, *, role: str | None, grid: str | None, limit: int
+) -> Sequence[AnyRow]:
+    """Who would take vacant posts if they were not too far away, the nearest first."""
+    rows = (
+        select(
+            Relief.role,
+            Grid.code.label("grid"),
+            Member.reference.label("member"),
+            Member.name,
+            Relief.distance_m,
+        )
+        .join(Grid, Grid.id == Relief.grid_id)
+        .join(Member, Member.id == Relief.member_id)
+        .order_by(Relief.distance_m, Grid.code, Relief.role, Member.reference)
+        .limit(limit)
+    )
+    if role is not None:
+        rows = rows.where(Relief.role == role)
+    if grid is not None:
+        rows = rows.where(Grid.code == grid)
+    return session.execute(rows).all()
 
 
 def add_post(session: Session, *, grid: AnyRow, member: str, role: str, fixed: bool) -> AnyRow:

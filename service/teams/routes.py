@@ -1,4 +1,4 @@
-"""Where a place belongs, a grid with its team, who is near, and posting."""
+"""Where a place belongs, a grid with its team, and posting."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from service.teams.schemas import (
     LocateParameters,
     Location,
     NearestGrid,
-    NearMember,
-    NearParameters,
     NewPost,
+    Relief,
+    ReliefParameters,
+    Shortage,
+    ShortageParameters,
     VacantPost,
 )
 from service.web.parameters import NO_PARAMETERS
@@ -90,15 +92,28 @@ def get_grid(code: str, session: DatabaseSession) -> GridTeam:
     )
 
 
-@router.get("/nearest", summary="Members near a place")
-def list_nearest(
-    near: Annotated[NearParameters, Query()], session: DatabaseSession
-) -> list[NearMember]:
-    """Tell the members nearest to a place, of one role if given."""
-    found = queries.list_nearest_members(
-        session, lon=near.lon, lat=near.lat, role=near.role, limit=near.limit
+@router.get("/shortages", summary="Roles that are short, by division")
+def list_shortages(
+    wanted: Annotated[ShortageParameters, Query()], session: DatabaseSession
+) -> list[Shortage]:
+    """Tell what the last `gridward staff --explain` found: posts, people, and what would help."""
+    found = queries.list_shortages(
+        session,
+        dataset=wanted.dataset,
+        role=wanted.role,
+        division=wanted.division,
+        limit=wanted.limit,
     )
-    return [NearMember.model_validate(each) for each in found]
+    return [Shortage.model_validate(each) for each in found]
+
+
+@router.get("/relief", summary="Who would come from farther away")
+def list_relief(
+    wanted: Annotated[ReliefParameters, Query()], session: DatabaseSession
+) -> list[Relief]:
+    """Tell who would take vacant posts if the largest distance were relaxed, nearest first."""
+    found = queries.list_relief(session, role=wanted.role, grid=wanted.grid, limit=wanted.limit)
+    return [Relief.model_validate(each) for each in found]
 
 
 @router.post(

@@ -17,15 +17,21 @@ __all__ = [
     "LocateParameters",
     "LocatedGrid",
     "Location",
-    "NearMember",
-    "NearParameters",
     "NearestGrid",
     "NewPost",
+    "Relief",
+    "ReliefParameters",
+    "Shortage",
+    "ShortageParameters",
     "VacantPost",
 ]
 
-Longitude = Annotated[float, Field(ge=-180, le=180, description="Degrees east, WGS84.")]
-Latitude = Annotated[float, Field(ge=-90, le=90, description="Degrees north, WGS84.")]
+Longitude = Annotated[
+    float, Field(ge=-180, le=180, description="Degrees east, WGS84.", examples=[119.31])
+]
+Latitude = Annotated[
+    float, Field(ge=-90, le=90, description="Degrees north, WGS84.", examples=[31.2])
+]
 Role = Annotated[str, Field(pattern=ROLE_PATTERN, description="Role in the team.")]
 
 
@@ -35,15 +41,6 @@ class LocateParameters(Parameters):
     lon: Longitude
     lat: Latitude
     at: date | None = Field(None, description="Day whose grids and teams to tell; today if absent.")
-
-
-class NearParameters(Parameters):
-    """A place, and whom to look for."""
-
-    lon: Longitude
-    lat: Latitude
-    role: Role | None = None
-    limit: int = Field(5, ge=1, le=100, description="Members to tell at most.")
 
 
 class HeldPost(BaseModel):
@@ -126,22 +123,6 @@ class GridTeam(BaseModel):
     vacancies: list[VacantPost]
 
 
-class NearMember(BaseModel):
-    """A member and how far away."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    id: int
-    member: str = Field(description="Reference of the member.")
-    name: str | None
-    roles: list[str]
-    posts: int = Field(description="Posts held now.")
-    max_posts: int
-    lon: float
-    lat: float
-    distance_m: float = Field(description="Metres on the spheroid.")
-
-
 class NewPost(BaseModel):
     """Whom to post in which role."""
 
@@ -150,3 +131,51 @@ class NewPost(BaseModel):
     member: str = Field(min_length=1, description="Reference of the member.")
     role: Role
     fixed: bool = Field(True, description="Kept by the next staffing as it is.")
+
+
+class ShortageParameters(Parameters):
+    """Which shortages to tell."""
+
+    dataset: str | None = Field(None, description="Name of the data set.")
+    role: Role | None = None
+    division: str | None = Field(None, description="Code of the division.")
+    limit: int = Field(1000, ge=1, le=10_000, description="Rows to tell at most.")
+
+
+class Shortage(BaseModel):
+    """A role that is short in a division, as the last explained staffing found it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    dataset: str
+    role: str
+    division: str = Field(description="Code of the division.")
+    name: str = Field(description="Name of the division.")
+    level: str
+    needed: int = Field(description="Posts that its grids need.")
+    eligible: int = Field(description="People with the role who live nearest to its grids.")
+    in_reach: int = Field(description="People with the role near enough to one of its grids.")
+    filled: int = Field(description="Posts that can be filled.")
+    missing: int
+    relieved: int = Field(description="Missing posts that people farther away would fill.")
+    at: datetime
+
+
+class ReliefParameters(Parameters):
+    """Whose help to tell."""
+
+    role: Role | None = None
+    grid: str | None = Field(None, description="Code of the grid.")
+    limit: int = Field(100, ge=1, le=10_000, description="Rows to tell at most.")
+
+
+class Relief(BaseModel):
+    """Who would take a vacant post if it were not too far away."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    role: str
+    grid: str = Field(description="Code of the grid.")
+    member: str = Field(description="Reference of the member.")
+    name: str | None
+    distance_m: int = Field(description="Whole metres to the grid.")

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from geodata.errors import GridwardError, UnavailableError
-from service.errors import InvalidParameter, http_status
+from service.errors import BrokenCoverage, InvalidParameter, http_status
 
 __all__ = ["ProblemResponse", "add_problem_handlers", "describe", "problem"]
 
@@ -64,7 +64,11 @@ def _gridward_error(request: Request, error: Exception) -> Response:
         _log.error("a defect", exc_info=error)
         return _unexpected_error(request, error)
     headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
-    members = {"parameter": error.name} if isinstance(error, InvalidParameter) else {}
+    members: dict[str, Any] = {}
+    if isinstance(error, InvalidParameter):
+        members["parameter"] = error.name
+    if isinstance(error, BrokenCoverage):
+        members["faults"] = error.faults
     return problem(status, str(error), headers=headers, **members)
 
 

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import shutil
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 from playwright.sync_api import Browser, Page, sync_playwright
+
+from service.app import create_app
+from service.db.engine import Database
+from service.settings import Settings
+
+TOWN = Path(__file__).parents[1] / "live_town.sql"
 
 _BROWSERS = (
     "chromium",
@@ -76,3 +86,17 @@ def open_page(chromium: Browser) -> Iterator[Callable[..., Watched]]:
     yield opened
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def served(settings: Settings) -> Iterator[str]:
+    """The service over a small town, at an address of its own."""
+    with Database(settings) as database, database.engine.begin() as connection:
+        connection.exec_driver_sql(TOWN.read_text("utf-8"))
+    server = uvicorn.Server(uvicorn.Config(create_app(settings), log_level="warning"))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server.should_exit = True
+        thread.join(timeout=20)

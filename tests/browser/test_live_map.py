@@ -2,34 +2,11 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from playwright.sync_api import expect
-
-from service.app import create_app
-from service.db.engine import Database
-from service.settings import Settings
-
-TOWN = Path(__file__).parents[1] / "live_town.sql"
-
-
-@pytest.fixture
-def served(settings: Settings) -> Iterator[str]:
-    with Database(settings) as database, database.engine.begin() as connection:
-        connection.exec_driver_sql(TOWN.read_text("utf-8"))
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), log_level="warning"))
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.should_exit = True
-        thread.join(timeout=20)
 
 
 @pytest.fixture

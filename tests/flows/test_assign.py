@@ -15,6 +15,13 @@ from service.flows.delineate import delineate
 from service.flows.load import load_dataset
 
 
+@pytest.fixture(params=["in place", "beside"], autouse=True)
+def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ledger that is placed anew is changed row by row, or replaced as a whole."""
+    if request.param == "beside":
+        monkeypatch.setattr("service.flows.assign._FEWEST_BESIDE", 0)
+
+
 @pytest.fixture
 def drawn(database: Database, smallton: Any) -> Database:
     """A small town with grids in force; one record of three stands 30 m outside, one 1 km."""

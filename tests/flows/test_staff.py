@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from geodata.errors import PlanError
+from geodata.errors import InputError, PlanError
 from service.db.engine import Database
 from service.flows.delineate import delineate
 from service.flows.load import load_dataset
@@ -122,3 +122,84 @@ def test_grids_are_needed(database: Database, smallton: Any) -> None:
     load_dataset(database.session, smallton.manifest)
     with database.session() as session, pytest.raises(PlanError, match="gridward delineate"):
         staff(session)
+
+
+def test_a_post_changes_hands_only_for_a_gain_above_the_threshold(drawn: Database) -> None:
+    with drawn.session() as session:
+        staff(session)
+        held = rows(session, CURRENT)
+        assert ("M00", "101001", "leader") not in held
+        # M00 now lives at the very place of a grid that someone else leads
+        session.execute(text(
+            "UPDATE member SET geometry = (SELECT ST_Centroid(geometry) FROM current_grid "
+            "WHERE code = '102004') WHERE reference = 'M00'"
+        ))  # fmt: skip
+    with drawn.session() as session:
+        report = staff(session, stability_m=100_000)
+        assert (report.opened, report.closed, report.moved) == (0, 0, 0)
+        assert report.total_distance_m == report.lower_bound_m
+        assert rows(session, CURRENT) == held
+    with drawn.session() as session:
+        report = staff(session)
+        assert report.moved > 0
+        assert ("M00", "102004") in {row[:2] for row in rows(session, CURRENT)}
+
+
+def test_part_by_part_the_loss_is_told(drawn: Database) -> None:
+    with drawn.session() as session:
+        whole = staff(session)
+    with drawn.session() as session:
+        session.execute(text("UPDATE post SET valid_to = now()"))
+        report = staff(session, by="community")
+        assert report.loss_posts == whole.posts - report.posts >= 0
+        assert report.loss_m == report.total_distance_m - whole.total_distance_m
+        assert "loss_posts" in report.as_dict()
+        assert "loss_posts" not in whole.as_dict()
+    with drawn.session() as session, pytest.raises(InputError, match="'101' lies in no county"):
+        staff(session, by="county")
+
+
+def test_shortages_are_explained_and_kept_until_the_next_staffing(drawn: Database) -> None:
+    with drawn.session() as session:
+        report = staff(session, explain="community", max_distance_m=300)
+        told = report.as_dict()
+        short = {(row["role"], row["division"]): row for row in told["shortages"]}
+        assert set(short) >= {("doctor", "101"), ("doctor", "102"), ("police", "101")}
+        for row in short.values():
+            assert row["needed"] == row["filled"] + row["missing"]
+        assert short["doctor", "101"]["eligible"] == short["doctor", "101"]["relieved"] == 0
+        assert sum(row["missing"] for row in short.values()) == sum(report.vacancies.values())
+        police = [row for row in told["relief"] if row["role"] == "police"]
+        assert police
+        assert all(row["distance_m"] > 300 for row in police)
+        saved = rows(session, "SELECT role, division_code, missing, relieved FROM shortage")
+        assert sorted(saved) == sorted(
+            (*key, row["missing"], row["relieved"]) for key, row in short.items()
+        )
+        assert rows(session, "SELECT count(*) FROM relief") == [(len(told["relief"]),)]
+        staff(session, max_distance_m=300)
+        assert rows(session, "SELECT count(*) FROM shortage") == [(0,)]
+        assert rows(session, "SELECT count(*) FROM relief") == [(0,)]
+
+
+def test_reasons_are_written_where_they_change(drawn: Database) -> None:
+    reasons = "SELECT grid_id, role, reason, xmin::text FROM vacancy_reason ORDER BY 1, 2"
+    with drawn.session() as session:
+        staff(session)
+        before = rows(session, reasons)
+    with drawn.session() as session:
+        staff(session)
+        assert rows(session, reasons) == before
+        session.execute(text("UPDATE team_requirement SET posts = 0 WHERE role = 'doctor'"))
+        staff(session)
+        assert rows(session, reasons) == []
+
+
+def test_without_a_requirement_only_fixed_posts_stay(drawn: Database) -> None:
+    with drawn.session() as session:
+        staff(session)
+        session.execute(text("UPDATE post SET fixed = true WHERE role = 'police'"))
+        session.execute(text("UPDATE team_requirement SET posts = 0"))
+        report = staff(session)
+        assert (report.posts, report.fixed, report.closed) == (8, 8, 8)
+        assert {row[2] for row in rows(session, CURRENT)} == {"police"}

@@ -14,24 +14,24 @@ from numpy.typing import NDArray
 from shapely import Polygon, box
 
 from geodata.coverage import Coverage, check, repair
-from geodata.coverage.cells import build_index
-from geodata.coverage.crossing import UNDECIDED, locate_in_cells
+from geodata.coverage.crossing import UNDECIDED, locate_in_slabs
 from geodata.coverage.overlaps import made_valid, overlapping_pairs
+from geodata.coverage.slabs import build_index
 from geodata.errors import InputError
 
 
 def oracle(polygons: NDArray, x: NDArray, y: NDArray) -> tuple[NDArray, NDArray]:
     """The lowest polygon that GEOS says covers each point, and whether there are more."""
-    covers = shapely.intersects(np.asarray(polygons)[:, None], shapely.points(x, y)[None, :])
+    covers = shapely.covers(np.asarray(polygons)[:, None], shapely.points(x, y)[None, :])
     count = covers.sum(axis=0)
     return np.where(count > 0, covers.argmax(axis=0), -1), count > 1
 
 
-def by_cells(polygons: NDArray, x: NDArray, y: NDArray) -> tuple[NDArray, NDArray, float]:
-    """Answers by the cell index whatever the number of points, and the share left undecided."""
+def by_slabs(polygons: NDArray, x: NDArray, y: NDArray) -> tuple[NDArray, NDArray, float]:
+    """Answers by the slab index whatever the number of points, and the share left undecided."""
     polygons = np.asarray(polygons, dtype=object)
     found, shared = np.empty(len(x), np.int32), np.empty(len(x), np.bool_)
-    locate_in_cells(build_index(polygons), x, y, found, shared)
+    locate_in_slabs(build_index(polygons), x, y, found, shared)
     left = found == UNDECIDED
     found[left], shared[left] = Coverage(polygons).locate(x[left], y[left])
     return found, shared, float(left.mean())
@@ -85,12 +85,12 @@ def messy(seed: int) -> NDArray:
 @pytest.mark.parametrize("make", [voronoi, messy])
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
-def test_cell_index_equals_geos(make, seed):
+def test_slab_index_equals_geos(make, seed):
     polygons = make(seed)
     keep = polygons[~shapely.is_missing(polygons) & ~shapely.is_empty(polygons)]
     x, y = adversarial_points(keep, np.random.default_rng(seed))
     expected, ties = oracle(polygons, x, y)
-    found, shared, _ = by_cells(polygons, x, y)
+    found, shared, _ = by_slabs(polygons, x, y)
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(shared, ties)
 
@@ -108,12 +108,12 @@ def test_tree_equals_geos(seed):
 
 
 @pytest.mark.parametrize("scale", [1e-7, 1e-12, 1e-3, 100.0])
-def test_cell_index_at_any_scale(scale):
+def test_slab_index_at_any_scale(scale):
     polygons = voronoi(1, scale=scale)
     polygons = polygons[~shapely.is_empty(polygons)]
     x, y = adversarial_points(polygons, np.random.default_rng(1))
     expected, ties = oracle(polygons, x, y)
-    found, shared, _ = by_cells(polygons, x, y)
+    found, shared, _ = by_slabs(polygons, x, y)
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(shared, ties)
 
@@ -125,7 +125,61 @@ def test_slivers_and_long_edges():
     )
     x, y = adversarial_points(polygons, np.random.default_rng(2))
     expected, ties = oracle(polygons, x, y)
-    found, shared, _ = by_cells(polygons, x, y)
+    found, shared, _ = by_slabs(polygons, x, y)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(shared, ties)
+
+
+def test_metres_and_a_billionth_of_them():
+    # a projected coverage far from its origin, where a coordinate is exact to 6e-11 m
+    polygons = shapely.transform(voronoi(5, count=40), lambda xy: (xy - 121.4) * 9e3 + 3.5e6)
+    polygons = polygons[~shapely.is_empty(polygons)]
+    lines = shapely.boundary(polygons)
+    places = shapely.line_interpolate_point(lines, np.linspace(0, 1, 40)[:, None], normalized=True)
+    near = np.vstack([shapely.get_coordinates(places.ravel()), shapely.get_coordinates(polygons)])
+    steps = 1e-9 * np.array([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1], [0.3, 0.7], [-0.6, 0.2]])
+    points = (near[:, None, :] + steps).reshape(-1, 2)
+    x, y = np.ascontiguousarray(points[:, 0]), np.ascontiguousarray(points[:, 1])
+    expected, ties = oracle(polygons, x, y)
+    assert 0 < ties.sum() < len(ties)
+    assert {-1} < set(expected)
+    found, shared, _ = by_slabs(polygons, x, y)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(shared, ties)
+
+
+@pytest.mark.parametrize(
+    "size", [(1e6, 1e-6), (1e-6, 1e6), (5e-324, 1), (1, 5e-324), (1e150, 1e150)]
+)
+def test_extents_of_any_shape(size):
+    wide, high = size
+    corners = [(0, 0), (wide / 2, 0), (0, high / 2), (wide / 2, high / 2)]
+    polygons = np.array(
+        [
+            Polygon([(x, y), (x + wide / 2, y), (x + wide / 2, y + high / 2), (x, y + high / 2)])
+            for x, y in corners
+        ]
+    )
+    polygons = polygons[shapely.is_valid(polygons)]
+    share = np.array([-0.1, 0, 0.1, 0.25, 0.5, 0.7, 1, 1.1])
+    x, y = (each.ravel() for each in np.meshgrid(share * wide, share * high))
+    expected, ties = oracle(polygons, x, y) if len(polygons) else (np.full(len(x), -1), x < -np.inf)
+    found, shared = Coverage(polygons).locate(x, y)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(shared, ties)
+    if len(polygons):
+        found, shared, _ = by_slabs(polygons, x, y)
+        np.testing.assert_array_equal(found, expected)
+        np.testing.assert_array_equal(shared, ties)
+
+
+def test_a_crowd_of_small_polygons_beside_a_huge_one():
+    small = shapely.transform(voronoi(9, count=200, scale=1e-3), lambda xy: xy - [121.4, 31.2])
+    ring = box(-500, -500, 500, 500) - box(0, 0, 1e-3, 1e-3)
+    polygons = np.array([ring, *small[~shapely.is_empty(small)]])
+    x, y = adversarial_points(polygons, np.random.default_rng(9))
+    expected, ties = oracle(polygons, x, y)
+    found, shared, _ = by_slabs(polygons, x, y)
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(shared, ties)
 
@@ -137,7 +191,7 @@ def test_many_points_take_the_index_and_agree_with_the_tree():
     x[:3], y[3:6] = [np.nan, np.inf, -np.inf], [np.nan, np.inf, -np.inf]
     cover = Coverage(polygons)
     found, shared = cover.locate(x, y, threads=2)
-    assert cover._cells is not None
+    assert cover._slabs is not None
     assert found.dtype == np.int32
     assert shared.dtype == np.bool_
     assert (found[:6] == -1).all()
@@ -150,7 +204,7 @@ def test_many_points_take_the_index_and_agree_with_the_tree():
 def test_hardly_any_point_is_left_to_geos():
     polygons = voronoi(3, count=60)
     rng = np.random.default_rng(3)
-    *_, undecided = by_cells(
+    *_, undecided = by_slabs(
         polygons, *rng.uniform([[121.4], [31.2]], [[122.4], [32.2]], (2, 50_000))
     )
     assert undecided < 1e-3

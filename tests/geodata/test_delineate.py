@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from geodata.coverage import repair
 from geodata.delineate import delineate
-from geodata.delineate.balance import never_balanced, no_division
+from geodata.delineate.balance import near_share, never_balanced, no_division
 from geodata.delineate.counting import grid_count
 from geodata.errors import InputError
 from geodata.metric import MetricPlane
@@ -223,9 +223,9 @@ def test_a_grid_is_lumpy_only_where_its_places_force_it():
 
 
 def test_places_that_never_balance_are_those_without_a_fitting_company():
-    stuck = never_balanced(np.array([489, 100, 90, 200]), 375.0)
+    stuck = never_balanced(np.array([489, 100, 90, 200]), near_share(375.0))
     assert stuck.tolist() == [True, False, False, False]
-    assert not never_balanced(np.array([200, 175, 300, 60]), 375.0).any()
+    assert not never_balanced(np.array([200, 175, 300, 60]), near_share(375.0)).any()
 
 
 @settings(max_examples=60, deadline=None)
@@ -236,9 +236,9 @@ def test_no_division_is_found_where_going_through_all_finds_none(loads, count):
     divisions = itertools.product(range(count), repeat=len(loads))
     totals = (np.bincount(each, load, count) for each in divisions)
     some = any((np.abs(total / share - 1) <= 0.1 + 1e-9).all() for total in totals)
-    assert no_division(load, count, share) == (not some)
+    assert no_division(load, count, near_share(share)) == (not some)
     if some:
-        assert not never_balanced(load, share).any()
+        assert not never_balanced(load, near_share(share)).any()
 
 
 def test_an_executor_gives_the_same_bytes():

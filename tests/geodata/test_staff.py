@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 
 import geopandas as gpd
 import numpy as np
@@ -14,18 +15,24 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment, linprog
 from shapely import Point, Polygon, box
 
-from geodata.errors import InputError
-from geodata.staff import staff
+from geodata.errors import InputError, PlanError
+from geodata.staff import arcs as staff_arcs
+from geodata.staff import flow, network, staff
 from geodata.staff.flow import solve
-from geodata.staff.problem import StaffingProblem, role_groups, state_problem
+from geodata.staff.inputs import read_request
+from geodata.staff.network import build_network
+from geodata.staff.problem import StaffingProblem, role_groups
 
 ROLES = ("police", "doctor", "volunteer")
+TEAM = {"police": 1, "doctor": 1, "volunteer": 2}
 
 
-def town(seed: int, grids: int, members: int, crs: str = "EPSG:32650"):
-    """Square grids in metres and members around them."""
+def town(seed: int, grids: int, members: int, crs: str = "EPSG:32650", step: float = 0.0):
+    """Square grids in metres and members around them; ``step`` puts them on a lattice of ties."""
     rng = np.random.default_rng(seed)
-    corners = rng.uniform(0, 3000, (grids, 2))
+    corners, homes = rng.uniform(0, 3000, (grids, 2)), rng.uniform(0, 3200, (members, 2))
+    if step:
+        corners, homes = (np.round(xy / step) * step for xy in (corners, homes))
     shapes = [box(x, y, x + 200, y + 200) for x, y in corners]
     frame = gpd.GeoDataFrame(
         {"grid_code": [f"G{k:03}" for k in range(grids)]}, geometry=shapes, crs=crs
@@ -37,34 +44,74 @@ def town(seed: int, grids: int, members: int, crs: str = "EPSG:32650"):
             "roles": roles,
             "max_posts": rng.integers(0, 4, members),
         },
-        geometry=gpd.points_from_xy(*rng.uniform(0, 3200, (2, members))),
+        geometry=gpd.points_from_xy(*homes.T),
         crs=crs,
     )
     return frame, people
 
 
-def by_linear_programming(problem: StaffingProblem) -> tuple[int, int]:
-    """Most posts that can be filled, and the least total distance for that."""
-    grids, roles = len(problem.grid_codes), len(problem.roles)
+def posts_at_random(seed: int, frame, people, fixed: float):
+    """Posts that every member could hold by role and number, more than the grids need."""
+    rng = np.random.default_rng(seed)
+    rows = [
+        (row.member_id, rng.choice(frame.grid_code), rng.choice(row.roles))
+        for row in people.itertuples()
+        for _ in range(row.max_posts)
+    ]
+    held = pd.DataFrame(rows, columns=["member_id", "grid_code", "role"]).drop_duplicates()
+    held["fixed"] = rng.random(len(held)) < fixed
+    # no more fixed posts than needed
+    number = held[held.fixed].groupby(["grid_code", "role"]).cumcount()
+    held.loc[number.index[number >= 1], "fixed"] = False
+    return held.reset_index(drop=True)
+
+
+def by_linear_programming(problem: StaffingProblem) -> tuple[int, int, int]:
+    """Most posts that can be filled; the least total distance for that; the changes it takes.
+
+    With posts held, the least of the distance and the stability for each change, then the fewest
+    changes.
+    """
+    grids = len(problem.grid_xy)
     steps = problem.member_xy[:, None] - problem.grid_xy[None]
     near = np.hypot(steps[..., 0], steps[..., 1]) <= problem.max_distance
-    pairs = [(m, r, g) for m, r in np.argwhere(problem.eligible) for g in np.flatnonzero(near[m])]
+    barred = {tuple(pair) for pair in problem.barred.tolist()}
+    held = {tuple(pair) for pair in problem.held.tolist()}
+    pairs = [
+        (m, r * grids + g)
+        for m, r in np.argwhere(problem.eligible)
+        for g in np.flatnonzero(near[m])
+        if (m, r * grids + g) not in barred
+    ]
     if not pairs:
-        return 0, 0
-    member, role, grid = np.array(pairs).T
-    step = problem.member_xy[member] - problem.grid_xy[grid]
-    cost = np.rint(np.hypot(step[:, 0], step[:, 1]))
-    by_member = (member[None, :] == np.arange(len(problem.member_ids))[:, None]).astype(float)
-    slot = role * grids + grid
-    by_slot = (slot[None, :] == np.arange(grids * roles)[:, None]).astype(float)
-    limits = np.concatenate([problem.capacity, np.repeat(problem.demand, grids)])
-    at_most = np.vstack([by_member, by_slot])
+        return 0, 0, 0
+    member, slot = np.array(pairs).T
+    step = problem.member_xy[member] - problem.grid_xy[slot % grids]
+    metres = np.rint(np.hypot(step[:, 0], step[:, 1]))
+    change = np.array([pair not in held for pair in pairs], dtype=float)
+    cost = metres
+    if held:
+        cost = metres + (problem.stability + 1 / (1 + problem.demand.sum())) * change
+    at_most = np.vstack(
+        [
+            member[None, :] == np.arange(len(problem.member_xy))[:, None],
+            slot[None, :] == np.arange(problem.demand.size)[:, None],
+        ]
+    ).astype(float)
+    limits = np.concatenate([problem.capacity, problem.demand.ravel()])
     most = linprog(-np.ones(len(cost)), A_ub=at_most, b_ub=limits, bounds=(0, 1))
     filled = round(-most.fun)
     least = linprog(
         cost, A_ub=at_most, b_ub=limits, A_eq=np.ones((1, len(cost))), b_eq=[filled], bounds=(0, 1)
     )
-    return filled, round(least.fun)
+    return filled, round(metres @ least.x), round(change @ least.x)
+
+
+def changes(problem: StaffingProblem, solution) -> int:
+    """Posts that nobody held before who holds them now."""
+    held = {tuple(pair) for pair in problem.held.tolist()}
+    slot = solution.role * len(problem.grid_xy) + solution.grid
+    return sum(pair not in held for pair in zip(solution.member, slot, strict=True))
 
 
 def assert_rules(result, grids, members, team, max_posts=2):
@@ -87,68 +134,161 @@ def assert_rules(result, grids, members, team, max_posts=2):
     assert (posts.groupby("member_id").second.sum() == held.sort_index() - 1).all()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     grids=st.integers(1, 6),
     members=st.integers(0, 14),
     limit=st.sampled_from([None, 900.0]),
-    all_arcs=st.sampled_from([0, 10**6]),
+    step=st.sampled_from([0.0, 500.0, 1500.0]),
 )
-def test_most_posts_then_least_distance(seed, grids, members, limit, all_arcs):
-    frame, people = town(seed, grids, members)
-    team = {"police": 1, "doctor": 1, "volunteer": 2}
-    problem, _, _ = state_problem(frame, people, team, 2, limit)
-    filled, least = by_linear_programming(problem)
-    solution = solve(problem, all_arcs)
-    assert len(solution.member) == filled
-    assert solution.distance.sum() == least == solution.lower_bound
-
-    result = staff(frame, people, team, max_distance_m=limit)
+def test_most_posts_then_least_distance(seed, grids, members, limit, step):
+    frame, people = town(seed, grids, members, step=step)
+    problem = read_request(frame, people, TEAM, max_distance_m=limit).problem
+    filled, least, _ = by_linear_programming(problem)
+    result = staff(frame, people, TEAM, max_distance_m=limit)
     assert (len(result.posts), result.total_distance_m) == (filled, least)
     assert result.lower_bound_m == result.total_distance_m
-    assert_rules(result, frame, people, team)
+    assert_rules(result, frame, people, TEAM)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    grids=st.integers(1, 5),
+    members=st.integers(1, 12),
+    stability=st.sampled_from([0, 1, 150, 10**9]),
+    limit=st.sampled_from([None, 1200.0]),
+    step=st.sampled_from([0.0, 500.0, 1500.0]),
+    fixed=st.sampled_from([0.0, 0.3]),
+)
+def test_around_the_posts_held_so_far(seed, grids, members, stability, limit, step, fixed):
+    frame, people = town(seed, grids, members, step=step)
+    held = posts_at_random(seed, frame, people, fixed)
+    request = read_request(
+        frame, people, TEAM, max_posts=3, max_distance_m=limit, current=held, stability_m=stability
+    )
+    filled, least, moves = by_linear_programming(request.problem)
+    solution = solve(request.problem)
+    assert len(solution.member) == filled
+    assert solution.distance.sum() == solution.lower_bound
+    if len(request.problem.held):
+        price = min(stability, 10**4)
+        cost = solution.distance.sum() + price * changes(request.problem, solution)
+        assert cost == least + price * moves
+        assert changes(request.problem, solution) == moves or not stability
+    else:
+        assert solution.distance.sum() == least
+
+    result = staff(frame, people, TEAM, max_posts=3, max_distance_m=limit, current=held,
+                   stability_m=stability)  # fmt: skip
+    assert_rules(result, frame, people, TEAM, max_posts=3)
+    keys = ["member_id", "grid_code", "role"]
+    kept = held[held.fixed].merge(result.posts, on=keys)
+    assert len(kept) == held.fixed.sum()
+    assert kept.kept.all()
+    assert result.total_distance_m == result.lower_bound_m == result.posts.distance_m.sum()
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), stations=st.integers(1, 4))
+def test_interchangeable_members_are_one_pool(seed, stations):
+    rng = np.random.default_rng(seed)
+    frame, people = town(seed, 6, 30)
+    at = rng.uniform(0, 3200, (stations, 2))[rng.integers(0, stations, 30)]
+    people = people.set_geometry(gpd.points_from_xy(*at.T), crs=people.crs)
+    held = posts_at_random(seed, frame, people, 0.1)
+    for current in (None, held):
+        problem = read_request(frame, people, TEAM, max_posts=3, current=current).problem
+        merged, _ = build_network(problem)
+        assert merged.people.sum() == len(people)
+        if current is None and stations == 1:
+            assert len(merged.people) < len(people)  # six sets of roles, limits 0 to 3
+        filled, least, _ = by_linear_programming(problem)
+        result = staff(frame, people, TEAM, max_posts=3, current=current)
+        fixed = 0 if current is None else int(current.fixed.sum())
+        assert len(result.posts) == filled + fixed
+        assert result.total_distance_m == result.lower_bound_m
+        assert solve(problem).distance.sum() == least
+        assert_rules(result, frame, people, TEAM, max_posts=3)
 
 
 @pytest.mark.parametrize(("members", "limit"), [(100, None), (400, None), (250, 2000.0)])
-def test_pricing_reaches_the_optimum_over_all_arcs(members, limit):
+@pytest.mark.parametrize("nearest", [1, 3])
+def test_pricing_reaches_the_optimum_over_all_arcs(members, limit, nearest, monkeypatch):
     # everyone lives in one corner, so that the nearest arcs of all grids fight for few people
     frame, people = town(5, 120, members)
     people.geometry = people.geometry.affine_transform([0.05, 0, 0, 0.05, 0, 0])
-    problem, _, _ = state_problem(frame, people, {"police": 1, "doctor": 1}, 2, limit)
-    whole, priced = solve(problem, 10**9), solve(problem, 0)
-    assert priced.rounds > 1
-    assert priced.arcs < whole.arcs
-    assert len(priced.member) == len(whole.member)
-    assert priced.distance.sum() == whole.distance.sum()
-    assert priced.lower_bound == priced.distance.sum()
+    request = read_request(frame, people, {"police": 1, "doctor": 1}, max_distance_m=limit)
+    problem, _ = request.problem.part(np.array([0, 1]))
+    monkeypatch.setattr(staff_arcs, "_NEAREST", 10**6)
+    whole = solve(problem)
+    assert whole.rounds == 1
+    monkeypatch.setattr(staff_arcs, "_NEAREST", nearest)
+    for many_grids in (10, 10**6):  # with coarser networks, and without
+        monkeypatch.setattr(flow, "_MANY_GRIDS", many_grids)
+        priced = solve(problem)
+        assert priced.rounds > 1
+        assert priced.arcs < whole.arcs
+        assert len(priced.member) == len(whole.member)
+        assert priced.distance.sum() == whole.distance.sum()
+        assert priced.lower_bound == priced.distance.sum()
 
 
 def test_equals_the_assignment_problem():
     frame, people = town(3, 30, 40)
     people["roles"], people["max_posts"] = "police", 1
     result = staff(frame, people, {"police": 1})
-    problem, _, _ = state_problem(frame, people, {"police": 1}, 2, None)
+    problem = read_request(frame, people, {"police": 1}).problem
     cost = np.rint(np.hypot(*(problem.member_xy[:, None] - problem.grid_xy[None]).T))
     rows, columns = linear_sum_assignment(cost)
     assert result.total_distance_m == cost[rows, columns].sum() == result.lower_bound_m
 
 
 def test_same_for_any_order_and_with_an_executor():
-    frame, people = town(11, 25, 60)
-    team = {"police": 1, "doctor": 1, "volunteer": 2}
+    frame, people = town(11, 25, 60, step=200)
+    frame["county"] = np.where(np.arange(25) % 2, "east", "west")
     people["roles"] = [roles[:1] for roles in people.roles]
-    expected = staff(frame, people, team)
-    with ThreadPoolExecutor(2) as executor:
-        for other in (
-            staff(
-                frame.sample(frac=1, random_state=1), people.sample(frac=1, random_state=2), team
-            ),
-            staff(frame, people, team, executor=executor),
-        ):
-            pd.testing.assert_frame_equal(other.posts, expected.posts)
-            pd.testing.assert_frame_equal(other.vacancies, expected.vacancies)
-            assert other.lower_bound_m == expected.lower_bound_m == expected.total_distance_m
+    held = posts_at_random(7, frame, people, 0.1)
+    options = {"current": held, "stability_m": 100, "explain": "county", "max_distance_m": 800}
+    for more in ({}, options, options | {"by": "county"}):
+        expected = staff(frame, people, TEAM, **more)
+        shuffled = more and more | {"current": held.sample(frac=1, random_state=3)}
+        other_order = (
+            frame.sample(frac=1, random_state=1),
+            people.sample(frac=1, random_state=2),
+            TEAM,
+        )
+        assert_same(staff(*other_order, **shuffled), expected)
+        with ThreadPoolExecutor(2) as threads:
+            assert_same(staff(frame, people, TEAM, executor=threads, **more), expected)
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as processes:
+        assert_same(staff(frame, people, TEAM, executor=processes, **more), expected)
+
+
+def assert_same(one, other):
+    pd.testing.assert_frame_equal(one.posts, other.posts)
+    pd.testing.assert_frame_equal(one.vacancies, other.vacancies)
+    assert one.lower_bound_m == one.total_distance_m == other.lower_bound_m
+    assert (one.moved, one.loss) == (other.moved, other.loss)
+    if one.shortages is not None:
+        pd.testing.assert_frame_equal(one.shortages.table, other.shortages.table)
+        pd.testing.assert_frame_equal(one.shortages.relief, other.shortages.relief)
+
+
+def test_a_larger_problem_equals_linear_programming():
+    frame, people = town(4, 40, 90)
+    station = people.geometry.iloc[:6].to_numpy()
+    at = np.random.default_rng(0).integers(0, 6, 60)
+    people.loc[people.index[:60], "geometry"] = station[at]
+    held = posts_at_random(1, frame, people, 0.05)
+    for current, stability in ((None, 0), (held, 0), (held, 120)):
+        problem = read_request(frame, people, TEAM, current=current, stability_m=stability).problem
+        filled, least, moves = by_linear_programming(problem)
+        solution = solve(problem)
+        assert len(solution.member) == filled
+        assert solution.distance.sum() == solution.lower_bound == least
+        assert current is None or changes(problem, solution) == moves
 
 
 def test_roles_that_share_no_member_are_apart():
@@ -232,9 +372,158 @@ def test_the_place_of_a_grid_lies_in_it():
     # the centroid of this U is outside it
     shape = Polygon([(0, 0), (90, 0), (90, 90), (80, 90), (80, 10), (10, 10), (10, 90), (0, 90)])
     grids = gpd.GeoDataFrame({"grid_code": ["A"]}, geometry=[shape], crs="EPSG:32650")
-    problem, _, _ = state_problem(grids, people(p=("police", 0)), {"police": 1}, 2, None)
+    problem = read_request(grids, people(p=("police", 0)), {"police": 1}).problem
     place = shapely.points(problem.grid_xy[0] + shape.envelope.centroid.coords[0])
     assert shape.covers(place)
+
+
+def post(member: str, grid: str, role: str = "police", fixed: bool = False) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"member_id": [member], "grid_code": [grid], "role": [role], "fixed": [fixed]}
+    )
+
+
+@pytest.mark.parametrize(("stability", "holder"), [(0, "q"), (49, "q"), (50, "p"), (1e12, "p")])
+def test_a_post_changes_hands_only_for_a_gain_above_the_threshold(stability, holder):
+    result = staff(line(0), people(p=("police", 90), q=("police", 40)), {"police": 1},
+                   current=post("p", "A"), stability_m=stability)  # fmt: skip
+    assert result.posts.member_id.tolist() == [holder]
+    assert result.posts.kept.tolist() == [holder == "p"]
+    assert result.moved == (holder != "p")
+    assert result.total_distance_m == result.lower_bound_m
+
+
+def test_at_equal_distance_nothing_changes():
+    both = people(a=("police", 40), z=("police", -40))
+    for who in "az":
+        result = staff(line(0), both, {"police": 1}, current=post(who, "A"))
+        assert result.posts.member_id.tolist() == [who]
+
+
+def test_a_post_is_filled_however_stable_the_others_are():
+    # only p can be a doctor, so p gives up the police post
+    both = people(p=("police;doctor", 0), q=("police", 5000))
+    result = staff(line(0), both, {"police": 1, "doctor": 1}, max_posts=1, stability_m=1e12,
+                   current=post("p", "A"))  # fmt: skip
+    assert result.posts.set_index("role").member_id.to_dict() == {"police": "q", "doctor": "p"}
+    assert result.moved == 1
+
+
+def test_a_fixed_post_stays_whatever_it_costs():
+    result = staff(line(0, 3000), people(p=("police", 2000), q=("police", 10)), {"police": 1},
+                   current=post("p", "A", fixed=True), max_distance_m=1000)  # fmt: skip
+    assert result.posts[["member_id", "grid_code"]].values.tolist() == [["p", "A"], ["p", "B"]]
+    assert result.posts.kept.tolist() == [True, False]
+    assert result.posts.second.tolist() == [True, False]
+    assert result.total_distance_m == result.lower_bound_m == 3000
+
+
+def test_a_fixed_post_of_someone_without_a_place_and_of_a_role_outside_the_team():
+    both = people(p=("police;clown", None), q=("police", 10))
+    current = pd.concat([post("p", "A", fixed=True), post("p", "A", "clown", fixed=True)])
+    result = staff(line(0), both, {"police": 1}, current=current)
+    assert result.posts.role.tolist() == ["police", "clown"]
+    assert result.posts.distance_m.isna().all()
+    assert result.total_distance_m == result.lower_bound_m == 0
+    assert result.vacancies.empty
+
+
+def test_more_fixed_posts_than_needed_stay():
+    current = pd.concat([post("p", "A", fixed=True), post("q", "A", fixed=True)])
+    both = people(p=("police", 0), q=("police", 10))
+    result = staff(line(0, 20), both, {"police": 1}, current=current)
+    assert result.posts.grid_code.tolist() == ["A", "A", "B"]
+    assert result.vacancies.empty
+
+
+def test_posts_that_are_no_longer_allowed_are_not_kept():
+    held = pd.concat(
+        [post("p", "A", "doctor"), post("p", "B"), post("gone", "A"), post("p", "gone")]
+    )
+    result = staff(line(0, 5000), people(p=("police", 10)), {"police": 1, "doctor": 1},
+                   current=held, max_distance_m=500)  # fmt: skip
+    assert result.posts[["grid_code", "role"]].values.tolist() == [["A", "police"]]
+    assert result.moved == 0
+
+
+def counties(*names: str, places: tuple[float, ...]) -> gpd.GeoDataFrame:
+    return line(*places).assign(county=list(names))
+
+
+def test_part_by_part_nobody_crosses_and_the_loss_is_stated():
+    grids = counties("east", "east", "west", "west", places=(0, 100, 2000, 2100))
+    # two in the east, whose four posts are enough for all; one of the east lives near the border
+    members = people(p=("police", 0), q=("police", 1040))
+    alone = staff(grids, members, {"police": 1})
+    assert alone.vacancies.empty
+    assert alone.loss is None
+    parted = staff(grids, members, {"police": 1}, by="county")
+    assert parted.vacancies.grid_code.tolist() == ["C", "D"]
+    assert "east" not in parted.vacancies.reason.iloc[0]
+    assert parted.vacancies.reason.iloc[0] == "police: 2 posts, no eligible member"
+    assert (parted.loss.posts, parted.total_distance_m) == (2, parted.lower_bound_m)
+    assert parted.loss.distance_m == parted.total_distance_m - alone.total_distance_m
+    assert staff(grids, members, {"police": 1}, by="county", measure_loss=False).loss is None
+
+
+def test_a_member_belongs_where_the_posts_held_so_far_are():
+    grids = counties("east", "west", places=(0, 2000))
+    members = people(p=("police", 10))
+    held = post("p", "B")
+    parted = staff(grids, members, {"police": 1}, by="county", current=held)
+    assert parted.posts.grid_code.tolist() == ["B"]
+    assert parted.loss.posts == 1
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), grids=st.integers(1, 12), members=st.integers(0, 20))
+def test_parts_are_optimal_by_themselves(seed, grids, members):
+    frame, people = town(seed, grids, members)
+    frame["county"] = np.random.default_rng(seed).choice(["a", "b", "c"], grids)
+    result = staff(frame, people, TEAM, by="county", max_posts=3)
+    whole = staff(frame, people, TEAM, max_posts=3)
+    assert result.total_distance_m == result.lower_bound_m
+    assert result.loss.posts == len(whole.posts) - len(result.posts) >= 0
+    assert result.loss.distance_m == result.total_distance_m - whole.total_distance_m
+    assert result.loss.posts or result.loss.distance_m >= 0
+    county = frame.set_index("grid_code").county
+    assert (result.posts.groupby("member_id").grid_code.agg(
+        lambda codes: county[codes].nunique()) == 1).all()  # fmt: skip
+    assert_rules(result, frame, people, TEAM, max_posts=3)
+
+
+def test_shortages_are_explained_by_division():
+    grids = counties("east", "east", "west", places=(0, 100, 2000))
+    members = people(p=("police", 0), q=("police;doctor", 2900), r=("doctor", 9000))
+    result = staff(grids, members, {"police": 1, "doctor": 1}, max_posts=1, max_distance_m=500,
+                   explain="county")  # fmt: skip
+    table = result.shortages.table.set_index(["role", "division"])
+    assert table.columns.tolist() == [
+        "needed", "eligible", "in_reach", "filled", "missing", "relieved"
+    ]  # fmt: skip
+    assert table.loc[("police", "east")].tolist() == [2, 1, 1, 1, 1, 0]
+    assert table.loc[("police", "west")].tolist() == [1, 1, 0, 0, 1, 1]
+    assert table.loc[("doctor", "east")].tolist() == [2, 0, 0, 0, 2, 0]
+    assert table.loc[("doctor", "west")].tolist() == [1, 2, 0, 0, 1, 1]
+    relief = result.shortages.relief
+    assert relief.columns.tolist() == ["role", "division", "grid_code", "member_id", "distance_m"]
+    assert sorted(relief[["grid_code", "role", "member_id"]].values.tolist()) == [
+        ["C", "doctor", "r"], ["C", "police", "q"]
+    ]  # fmt: skip
+    assert relief.distance_m.tolist() == [900, 7000]
+
+
+def test_without_a_limit_nobody_would_come_from_farther_away():
+    grids = counties("east", "west", places=(0, 2000))
+    result = staff(grids, people(p=("police", 0)), {"police": 2}, explain="county")
+    assert result.shortages.relief.empty
+    assert result.shortages.table[["in_reach", "missing"]].values.tolist() == [[1, 1], [1, 1]]
+
+
+def test_a_problem_beyond_64_bits_is_refused(monkeypatch):
+    monkeypatch.setattr(network, "_DEAREST", 10**4)
+    with pytest.raises(PlanError, match="set a largest distance, or staff part by part"):
+        staff(*town(1, 30, 60), TEAM)
 
 
 def test_members_in_another_crs():
@@ -261,6 +550,14 @@ def test_nothing_to_staff():
         ({"team": {"police": 1.5}}, "field 'team.police'.*whole number"),
         ({"max_posts": 0}, "at least 1"),
         ({"max_distance_m": -5}, "0 m or more"),
+        ({"max_distance_m": float("nan")}, "0 m or more"),
+        ({"stability_m": -1}, "field 'stability_m'.*0 m or more"),
+        ({"by": "county"}, "no column 'county'"),
+        ({"by": "none", "grids": line(0).assign(none=None)}, "row 1, field 'none'.*nowhere"),
+        ({"explain": "county"}, "no column 'county'"),
+        ({"current": post("x", "A", fixed=True)}, "row 1, field 'member_id'.*'x' holds a fixed"),
+        ({"current": post("p", "Z", fixed=True)}, "row 1, field 'grid_code'.*'Z' holds a fixed"),
+        ({"current": post("p", "A").drop(columns="role")}, "no column 'role'"),
         ({"grids": line(0, 50, codes="AA")}, "row 2.*'A' occurs more than once"),
         ({"members": people(p=("police", 0)).drop(columns="roles")}, "no column 'roles'"),
         ({"members": people(p=(7, 0))}, "row 1, field 'roles'.*list of roles"),

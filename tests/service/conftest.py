@@ -73,18 +73,20 @@ def _add_divisions_and_grids(session: Session) -> None:
             )
         )
         session.flush()
-    session.add(GridPlan(id=1, name="first"))
+    session.add(GridPlan(name="first"))
     session.flush()
-    for number, (code, community, west, east) in enumerate(
-        (("C1001", "C1", 0, 0.005), ("C1002", "C1", 0.005, 0.01), ("C2001", "C2", 0.01, 0.02)),
-        start=1,
+    for code, community, west, east in (
+        ("C1001", "C1", 0, 0.005),
+        ("C1002", "C1", 0.005, 0.01),
+        ("C2001", "C2", 0.01, 0.02),
     ):
         polygon = f"SRID=4326;POLYGON(({_box(west, 0, east, 0.01)}))"
-        session.add(Grid(id=number, code=code, community_code=community, number=int(code[-3:])))
+        grid = Grid(code=code, community_code=community, number=int(code[-3:]))
+        session.add(grid)
         session.flush()
-        session.add(GridVersion(grid_id=number, version=1, geometry=polygon))
+        session.add(GridVersion(grid_id=grid.id, version=1, geometry=polygon))
         session.flush()
-        session.add(PlanGrid(plan_id=1, grid_id=number, version=1))
+        session.add(PlanGrid(plan_id=1, grid_id=grid.id, version=1))
     session.flush()
     _activate(session, plan_id=1, communities=("C1", "C2"))
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from starlette.datastructures import QueryParams
 
 from service.catalogue.published import COLLECTIONS
-from service.catalogue.selection import Selection, parse_bbox, parse_datetime
+from service.catalogue.selection import PARAMETERS, Selection, parse_bbox, parse_datetime
 from service.errors import InvalidParameter
-from service.ogc.paging import Position
+from service.ogc.paging import Position, parse_sortby
 from service.ogc.parameters import Limits, negotiate, parse_limit, parse_offset
 
 LIMITS = Limits(default=10, maximum=100)
@@ -122,36 +122,64 @@ def test_a_day_is_whole() -> None:
 @given(
     st.none() | st.integers(0, 2**62),
     st.text(st.characters(exclude_characters="\x00", exclude_categories=("Cs",)), max_size=40),
-    st.integers(-(2**62), 2**62),
+    st.text("abc_", max_size=10),
+    st.none() | st.datetimes(timezones=st.just(UTC)),
 )
-def test_a_token_leads_back(matched: int | None, code: str, number: int) -> None:
-    position = Position((code, number), matched)
+def test_a_token_leads_back(
+    matched: int | None, code: str, role: str, since: datetime | None
+) -> None:
+    vacancies, posts = COLLECTIONS["vacancies"], COLLECTIONS["posts"]
+    position = Position((code, role), matched)
     token = position.token()
-    assert Position.parse(token, types=(str, int)) == position
+    assert Position.parse(token, collection=vacancies) == position
     assert token.replace("-", "").replace("_", "").isalnum()
+    for other in (posts, COLLECTIONS["grids"]):
+        with pytest.raises(InvalidParameter):
+            Position.parse(token, collection=other)
+    orders = parse_sortby(posts, "-valid_from,role")
+    position = Position((since, role, 7), matched)
+    token = position.token(orders)
+    assert Position.parse(token, collection=posts, orders=orders) == position
     with pytest.raises(InvalidParameter):
-        Position.parse(token, types=(str,))
-    with pytest.raises(InvalidParameter):
-        Position.parse(token, types=(int, str))
+        Position.parse(token, collection=posts, orders=parse_sortby(posts, "valid_from,role"))
 
 
 @given(st.text(max_size=60) | st.binary(max_size=60).map(lambda raw: raw.decode("latin-1")))
-@example("W3RydWUsMV0")  # [true,1]
-@example("Wy0xLDFd")  # [-1,1]
-@example("WzEsMWUxMF0")  # [1,1e10]
-@example("W" * 600)
+@example("W3RydWUsIiIsMV0")  # [true,"",1]
+@example("Wy0xLCIiLDFd")  # [-1,"",1]
+@example("WzEsIiIsMWUxMF0")  # [1,"",1e10]
+@example("WzEsIiIsbnVsbF0")  # [1,"",null]
+@example("W" * 6000)
 def test_any_text_is_a_token_or_refused(text: str) -> None:
     try:
-        position = Position.parse(text, types=(int,))
+        position = Position.parse(text, collection=COLLECTIONS["posts"])
     except InvalidParameter:
         return
-    assert type(position.key[0]) is int
+    assert type(position.values[0]) is int
+
+
+@pytest.mark.parametrize(
+    ("text", "orders"),
+    [
+        ("grid_code", [("grid_code", False)]),
+        ("+grid_code,-vacancies", [("grid_code", False), ("vacancies", True)]),
+        (" grid_code", [("grid_code", False)]),
+    ],
+)
+def test_an_order_is_read(text: str, orders: list[tuple[str, bool]]) -> None:
+    assert list(parse_sortby(COLLECTIONS["grids"], text)) == orders
+
+
+@pytest.mark.parametrize("text", ["", "-", "nothing", "kind,kind", "kind,", "geometry", "a" * 90])
+def test_an_order_of_what_is_no_sortable_is_refused(text: str) -> None:
+    with pytest.raises(InvalidParameter):
+        parse_sortby(COLLECTIONS["grids"], text)
 
 
 @given(st.dictionaries(st.text(max_size=10), st.text(max_size=20), max_size=3))
 def test_unknown_names_are_refused(parameters: dict[str, str]) -> None:
     collection = COLLECTIONS["grids"]
-    unknown = set(parameters) - {"bbox", "datetime", *collection.filters}
+    unknown = set(parameters) - {*PARAMETERS, *collection.filters}
     if not unknown:
         return
     with pytest.raises(InvalidParameter) as refused:
@@ -165,7 +193,7 @@ def test_any_accept_header_is_answered(accept: str) -> None:
 
 
 def test_declarations_are_sound() -> None:
-    reserved = {"f", "bbox", "datetime", "limit", "offset", "token"}
+    reserved = {"f", "limit", "offset", "token", "sortby", "crs", *PARAMETERS}
     for name, collection in COLLECTIONS.items():
         assert collection.name == name
         names = [each.name for each in collection.properties]

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from fastapi.testclient import TestClient
+from jsonschema import Draft202012Validator
 
 from service.app import create_app
 from service.settings import Settings
@@ -249,6 +250,138 @@ def test_only_published_columns_leave(reader: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
+    ("query", "references"),
+    [
+        ("filter=grid_code='C1002'", ["H03", "H04"]),
+        ("filter=grid_code='C1002' AND reference <> 'H03'", ["H04"]),
+        ("filter=S_INTERSECTS(geometry,BBOX(0,0,0.005,0.01))", ["H00", "H01", "H02"]),
+        ("filter=id IN (1,2)&bbox=0.001,0,1,1", ["H01"]),
+        ("filter=grid_code IS NULL", ["H10"]),
+        (
+            'filter-lang=cql2-json&filter={"op":"=","args":[{"property":"reference"},"H05"]}',
+            ["H05"],
+        ),
+        ("filter=CASEI(address) LIKE CASEI('5 LONG%25')", ["H05"]),
+        (
+            "filter=S_INTERSECTS(geometry,POINT(0.004 0.0003))"
+            "&filter-crs=http://www.opengis.net/def/crs/EPSG/0/4326",
+            ["H00"],
+        ),
+        ("sortby=-reference&limit=2", ["H10", "H09"]),
+        ("sortby=-grid_code,reference&limit=3", ["H05", "H06", "H07"]),
+        ("sortby=%2Bmethod,-id&grid_code=C1002", ["H04", "H03"]),
+        ("bbox=0,0,0.01,0.005&bbox-crs=http://www.opengis.net/def/crs/EPSG/0/4326", 3),
+        ("bbox=0,0,556.5,1113&bbox-crs=http://www.opengis.net/def/crs/EPSG/0/3857", 3),
+    ],
+)
+def test_filters_orders_and_boxes(
+    reader: TestClient, query: str, references: list[str] | int
+) -> None:
+    response = reader.get(f"/collections/households/items?{query}")
+    assert response.status_code == 200, response.text
+    found = [each["properties"]["reference"] for each in response.json()["features"]]
+    assert (len(found) if isinstance(references, int) else found) == references
+
+
+@pytest.mark.parametrize(
+    "order", ["-grid_code", "grid_code,-reference", "-method,grid_code", "+id", "community,-id"]
+)
+def test_pages_in_any_order_hold_every_feature_once(reader: TestClient, order: str) -> None:
+    """Also where values are missing: they come last, whichever way."""
+    address = f"/collections/households/items?sortby={order.replace('+', '%2B')}"
+    whole = [each["id"] for each in reader.get(address).json()["features"]]
+    assert len(set(whole)) == 11
+    for limit in (1, 3):
+        parts = pages(reader, f"{address}&limit={limit}")
+        assert [each["id"] for part in parts for each in part["features"]] == whole
+
+
+def test_orders_by_time_go_on_where_they_ended(reader: TestClient) -> None:
+    address = "/collections/assignments/items?sortby=-at,household&limit=2"
+    parts = pages(reader, address)
+    assert sum(part["numberReturned"] for part in parts) == 11
+    other = reader.get(links(parts[0], "next")[0]["href"].replace("-at,", "at,"))
+    assert other.status_code == 400, "the token belongs to its order"
+
+
+def test_large_numbers_are_counted_once_a_minute_or_left_out(
+    reader: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.ogc.queries.COUNT_CEILING", 5)
+    address = "/collections/households/items?limit=2"
+    assert reader.get(address).json()["numberMatched"] == 11, "a whole collection"
+    assert "numberMatched" not in reader.get(f"{address}&households=1").json()
+    assert reader.get(f"{address}&grid_code=C1002").json()["numberMatched"] == 2
+    last = reader.get(f"{address}&households=1&offset=10").json()
+    assert last["numberMatched"] == 11, "the last page tells"
+
+
+@pytest.mark.parametrize(
+    ("crs", "place"),
+    [
+        ("OGC/1.3/CRS84", [0.0003, 0.004]),
+        ("EPSG/0/4326", [0.004, 0.0003]),
+        ("EPSG/0/4490", [0.004, 0.0003]),
+        ("EPSG/0/3857", [33.3958, 445.2780]),
+    ],
+)
+def test_coordinates_in_the_order_of_the_authority(
+    reader: TestClient, crs: str, place: list[float]
+) -> None:
+    uri = f"http://www.opengis.net/def/crs/{crs}"
+    for path in ("items?limit=1&", "items/1?"):
+        response = reader.get(f"/collections/households/{path}crs={uri}")
+        assert response.headers["content-crs"] == f"<{uri}>"
+        document = response.json()
+        feature = document["features"][0] if "features" in document else document
+        assert feature["geometry"]["coordinates"] == pytest.approx(place, abs=1e-3)
+        for following in links(document, "next"):
+            assert f"crs={uri}" in following["href"]
+
+
+def test_rings_run_counter_clockwise_in_any_order_of_axes(reader: TestClient) -> None:
+    uri = "http://www.opengis.net/def/crs/EPSG/0/4326"
+    ring = reader.get(f"/collections/grids/items/C1001?crs={uri}").json()["geometry"]["coordinates"]
+    area = sum(ax * by - bx * ay for (ay, ax), (by, bx) in pairwise(ring[0]))
+    assert area > 0
+
+
+def test_schemas_tell_what_a_feature_is(reader: TestClient) -> None:
+    for name in COLLECTIONS:
+        document = reader.get(f"/collections/{name}").json()
+        for kind in ("schema", "queryables", "sortables"):
+            (link,) = links(document, f"http://www.opengis.net/def/rel/ogc/1.0/{kind}")
+            assert link["type"] == "application/schema+json"
+            response = reader.get(link["href"])
+            assert response.headers["content-type"] == "application/schema+json"
+            schema = response.json()
+            Draft202012Validator.check_schema(schema)
+            assert schema["$id"] == link["href"]
+            page = reader.get(f"{link['href']}?f=html")
+            assert all(each in page.text for each in schema["properties"])
+        feature = reader.get(f"/collections/{name}/items?limit=1").json()["features"][0]
+        schema = reader.get(f"/collections/{name}/schema").json()
+        assert set(feature["properties"]) <= set(schema["properties"])
+        roles = [each.get("x-ogc-role") for each in schema["properties"].values()]
+        assert roles.count("primary-geometry") == 1
+        assert roles.count("id") == (name != "vacancies")
+    schema = reader.get("/collections/members/schema").json()
+    assert schema["required"] == ["reference", "roles"]
+    assert schema["properties"]["geometry"]["format"] == "geometry-point"
+    assert "readOnly" not in schema["properties"]["roles"]
+    assert "roles" not in reader.get("/collections/members/sortables").json()["properties"]
+    grid = reader.get("/collections/grids/schema").json()["properties"]
+    assert grid["vacancies"]["readOnly"] is True
+    assert grid["kind"]["enum"] == ["basic", "dedicated", "micro"]
+
+
+def test_functions_of_filters_are_listed(reader: TestClient) -> None:
+    functions = {each["name"]: each for each in reader.get("/functions").json()["functions"]}
+    assert functions["distance_m"]["returns"] == ["number"]
+    assert "distance_m(geometry, geometry)" in reader.get("/functions?f=html").text
+
+
+@pytest.mark.parametrize(
     "address",
     [
         "/?x=1",
@@ -280,11 +413,27 @@ def test_only_published_columns_leave(reader: TestClient) -> None:
         "/collections/grids/items?households=many",
         "/collections/grids/items?grid_code=%00",
         "/collections/grids/items?token=x",
-        "/collections/grids/items?token=WzMsNF0",
-        "/collections/vacancies/items?token=WzMsIkMxMDAxIl0",
-        "/collections/households/items?token=WzMsIkMxMDAxIl0",
-        "/collections/grids/items?token=WzMsIkMxMDAyIl0&offset=1",
+        "/collections/grids/items?token=WzMsIiIsNF0",
+        "/collections/vacancies/items?token=WzMsIiIsIkMxMDAxIl0",
+        "/collections/households/items?token=WzMsIiIsIkMxMDAxIl0",
+        "/collections/grids/items?token=WzMsIiIsIkMxMDAyIl0&offset=1",
         "/collections/grids/items/C1001?bbox=0,0,1,1",
+        "/collections/grids/items?crs=EPSG:4326",
+        "/collections/grids/items?crs=http://www.opengis.net/def/crs/EPSG/0/1",
+        "/collections/grids/items?bbox=0,0,1,1&bbox-crs=x",
+        "/collections/grids/items?bbox=2,0,1,1&bbox-crs=http://www.opengis.net/def/crs/EPSG/0/3857",
+        "/collections/grids/items?filter=pg_sleep(1)=1",
+        "/collections/grids/items?filter=",
+        "/collections/grids/items?filter=vacancies=1&filter-lang=sql",
+        "/collections/grids/items?filter=vacancies=1&filter-crs=x",
+        "/collections/grids/items?filter=vacancies=1&filter-lang=cql2-json",
+        "/collections/grids/items?filter=vacancies^400>1e300",
+        "/collections/grids/items?sortby=nothing",
+        "/collections/grids/items?sortby=geometry",
+        "/collections/members/items?sortby=roles",
+        "/collections/grids/items/C1001?crs=x",
+        "/collections/grids/schema?x=1",
+        "/functions?x=1",
     ],
 )
 def test_unknown_and_malformed_parameters_are_refused(reader: TestClient, address: str) -> None:
@@ -322,7 +471,7 @@ def test_what_is_not_there_is_a_problem_of_404(reader: TestClient, address: str)
 
 
 def test_wrong_method_is_a_problem_of_405(reader: TestClient) -> None:
-    response = reader.post("/collections/grids/items", json={})
+    response = reader.post("/collections/coverage/items", json={})
     assert response.status_code == 405
     assert response.headers["content-type"] == "application/problem+json"
     assert "GET" in response.headers["allow"]
@@ -371,7 +520,10 @@ def test_pages_show_names_as_text_and_call_no_other_host(reader: TestClient, add
     response = reader.get(address, params={"f": "html"})
     assert response.status_code == 200
     assert "<h1>" in response.text
-    assert "<script" not in response.text
+    assert "<script>" not in response.text
+    assert response.text.count("<script") == response.text.count(
+        '<script src="http://127.0.0.1:8000/static/'
+    )
     external = [
         part.split('"', 1)[0]
         for attribute in ('src="', 'href="')

@@ -13,7 +13,7 @@ from service.app import create_app
 from service.db.engine import Database
 from service.db.spatial import distance_m, point
 from service.settings import Settings
-from service.teams.models import Member
+from service.teams.models import Member, Relief, Shortage
 from service.teams.queries import list_nearest_members
 
 DEGREE_M = 111_319.49079327358  # of the equator, a (pi / 180)
@@ -232,3 +232,37 @@ def test_two_services_over_one_town_agree(town: Settings) -> None:
         one.post("/grids/C1002/posts", json={"member": "M2", "role": "police"})
         after = other.get(address).json()["properties"]["vacancies"]
     assert (before, after) == (2, 1)
+
+
+def test_shortages_and_who_would_come(town: Settings) -> None:
+    with Database(town) as database, database.session() as session:
+        session.add_all(
+            [
+                Shortage(
+                    dataset_id=1, role="police", division_code="C1", needed=4, eligible=1,
+                    in_reach=1, filled=2, missing=2, relieved=1,
+                ),
+                Shortage(
+                    dataset_id=1, role="doctor", division_code="C2", needed=3, eligible=0,
+                    in_reach=0, filled=0, missing=3, relieved=0,
+                ),
+                Relief(grid_id=2, role="police", member_id=2, distance_m=900),
+            ]
+        )  # fmt: skip
+    with TestClient(create_app(town), base_url="http://127.0.0.1:8000") as client:
+        found = client.get("/shortages").json()
+        assert [(each["role"], each["missing"]) for each in found] == [("doctor", 3), ("police", 2)]
+        assert (found[0]["name"], found[0]["level"], found[0]["dataset"]) == (
+            "社区二", "community", "Town"
+        )  # fmt: skip
+        for query in ("role=police", "division=C1", "dataset=Town&role=police", "limit=1"):
+            assert len(client.get(f"/shortages?{query}").json()) == 1
+        assert client.get("/shortages?dataset=Elsewhere").json() == []
+        (helper,) = client.get("/relief").json()
+        assert helper == {
+            "role": "police", "grid": "C1002", "member": "M2", "name": "博", "distance_m": 900
+        }  # fmt: skip
+        assert client.get("/relief?grid=C1001").json() == []
+        assert client.get("/relief?role=police&limit=1").json() == [helper]
+        assert client.get("/relief?limit=0").status_code == 400
+        assert client.get("/shortages?colour=red").status_code == 400

@@ -90,6 +90,11 @@ def test_other_sites_read_only_where_they_are_let_in(shared_town: Settings) -> N
     with TestClient(create_app(opened), base_url=LOOPBACK) as client:
         answer = client.get("/collections", headers=origin)
         assert answer.headers["access-control-allow-origin"] == "https://planning.example"
+        asked = {"Access-Control-Request-Method": "PATCH"}
+        asked |= {"Access-Control-Request-Headers": "if-match, content-type"}
+        before = client.options("/collections/members/items/1", headers=origin | asked)
+        assert before.status_code == 200
+        assert "PATCH" in before.headers["access-control-allow-methods"]
         other = client.get("/collections", headers={"Origin": "https://elsewhere.example"})
         assert "access-control-allow-origin" not in other.headers
 

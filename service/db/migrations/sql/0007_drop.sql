@@ -7,9 +7,6 @@ BEGIN
     END IF;
 END
 $$;
-DROP TRIGGER guard_post_need_insert ON post;
-DROP TRIGGER guard_post_need_update ON post;
-DROP FUNCTION guard_post_need;
 DROP TRIGGER guard_ended_grids_insert ON community_plan;
 DROP TRIGGER guard_ended_grids_update ON community_plan;
 DROP FUNCTION guard_ended_grids;

@@ -1,0 +1,2 @@
+DROP TABLE relief;
+DROP TABLE shortage;

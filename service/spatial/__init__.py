@@ -1,0 +1,1 @@
+"""Questions about places that no collection answers: many points, areas, divisions, catchments."""

@@ -1,0 +1,196 @@
+"""What lies within an area: a polygon, or everything up to a distance from a place."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from sqlalchemy import ColumnElement, Float, func, literal, select
+from sqlalchemy.orm import Session
+
+from geodata.errors import InputError
+from service.db.base import SRID
+from service.db.spatial import point
+from service.grids.views import CURRENT_GRID
+from service.households.models import Assignment, Household
+from service.places.models import Facility
+from service.teams.models import Member
+
+__all__ = ["Area", "Circle", "Polygon", "parse_area", "what_lies_within"]
+
+_METRES_PER_DEGREE: Final = 110_574.0
+_LONGEST_RING: Final = 100_000
+
+
+class Area(Protocol):
+    """Where to look."""
+
+    def holds(self, geometry: Any) -> ColumnElement[bool]:
+        """The condition that a geometry meets the area, answered by its index."""
+
+    def square_metres(self) -> ColumnElement[float]:
+        """The area on the spheroid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Circle:
+    """Everything up to ``radius_m`` metres on the spheroid from a place in degrees."""
+
+    lon: float
+    lat: float
+    radius_m: float
+
+    def holds(self, geometry: Any) -> ColumnElement[bool]:
+        """The condition; a box that is surely large enough goes before it, for the index."""
+        reach = self.radius_m * 1.01 / _METRES_PER_DEGREE
+        squeeze = math.cos(math.radians(min(abs(self.lat) + reach, 89.0)))
+        box = func.ST_Expand(point(self.lon, self.lat), min(reach / squeeze, 360.0), reach)
+        near = func.ST_DWithin(
+            func.geography(geometry), func.geography(point(self.lon, self.lat)), self.radius_m
+        )
+        return geometry.bool_op("&&")(box) & near
+
+    def square_metres(self) -> ColumnElement[float]:
+        """The area of the circle in the plane, which at such sizes is that on the spheroid."""
+        return literal(math.pi * self.radius_m**2, Float)
+
+
+@dataclass(frozen=True, slots=True)
+class Polygon:
+    """A polygon or several, as GeoJSON."""
+
+    geometry: Mapping[str, Any]
+
+    def _shape(self) -> ColumnElement[Any]:
+        text = json.dumps(self.geometry)
+        return func.ST_MakeValid(func.ST_SetSRID(func.ST_GeomFromGeoJSON(text), SRID))
+
+    def holds(self, geometry: Any) -> ColumnElement[bool]:
+        """The condition; a point on the boundary counts."""
+        return func.ST_Intersects(geometry, self._shape())
+
+    def square_metres(self) -> ColumnElement[float]:
+        """The area on the spheroid."""
+        return func.ST_Area(func.geography(self._shape()))
+
+
+def parse_area(document: Mapping[str, Any]) -> Polygon:
+    """A GeoJSON polygon, multipolygon or a feature of one.
+
+    Raises
+    ------
+    InputError
+        It is none, its rings are not closed, or it lies beyond the earth.
+    """
+    geometry = document.get("geometry") if document.get("type") == "Feature" else document
+    kind = geometry.get("type") if isinstance(geometry, Mapping) else None
+    if not isinstance(geometry, Mapping) or kind not in ("Polygon", "MultiPolygon"):
+        raise InputError("The body is no GeoJSON polygon, multipolygon or feature of one.")
+    parts = geometry.get("coordinates")
+    polygons = [parts] if kind == "Polygon" else parts
+    if not isinstance(polygons, list) or not polygons:
+        raise InputError("The polygon has no coordinates.")
+    checked = [[_ring(ring) for ring in _rings(polygon)] for polygon in polygons]
+    return Polygon({"type": "MultiPolygon", "coordinates": checked})
+
+
+def _rings(polygon: Any) -> list[Any]:
+    if not isinstance(polygon, list) or not polygon:
+        raise InputError("The polygon has no ring.")
+    return polygon
+
+
+def _ring(ring: Any) -> list[list[float]]:
+    if not isinstance(ring, list) or not 4 <= len(ring) <= _LONGEST_RING or ring[0] != ring[-1]:
+        raise InputError("A ring is not closed, or has fewer than four positions.")
+    positions = []
+    for position in ring:
+        if not isinstance(position, list) or len(position) not in (2, 3):
+            raise InputError("A position is not two or three numbers.")
+        if not all(type(each) in (int, float) and math.isfinite(each) for each in position):
+            raise InputError("A coordinate is no finite number.")
+        x, y = float(position[0]), float(position[1])
+        if abs(x) > 180.0 or abs(y) > 90.0:
+            raise InputError("A position lies beyond 180 or 90 degrees.")
+        positions.append([x, y])
+    return positions
+
+
+def what_lies_within(session: Session, *, area: Area, limit: int) -> dict[str, Any]:
+    """Counts of everything in an area, and the first of its households, members and facilities.
+
+    Parameters
+    ----------
+    session : Session
+    area : Area
+    limit : int
+        Rows of each kind to list; the counts are of all.
+    """
+    records, households = session.execute(
+        select(func.count(), func.coalesce(func.sum(Household.households), 0)).where(
+            area.holds(Household.geometry)
+        )
+    ).one()
+    counts = {"records": records, "households": households}
+    for name, column in (
+        ("members", Member.geometry),
+        ("facilities", Facility.geometry),
+        ("grids", CURRENT_GRID.c.geometry),
+    ):
+        counted = select(func.count(column)).where(area.holds(column))
+        counts[name] = session.scalar(counted) or 0
+    return {
+        "area_m2": session.scalar(select(area.square_metres())),
+        "counts": counts,
+        "households": _households(session, area, limit),
+        "members": _members(session, area, limit),
+        "facilities": _facilities(session, area, limit),
+    }
+
+
+def _households(session: Session, area: Area, limit: int) -> list[dict[str, Any]]:
+    rows = session.execute(
+        select(
+            Household.id,
+            Household.reference,
+            Household.address,
+            Household.households,
+            CURRENT_GRID.c.code.label("grid_code"),
+            *_place(Household.geometry),
+        )
+        .outerjoin(Assignment, Assignment.household_id == Household.id)
+        .outerjoin(CURRENT_GRID, CURRENT_GRID.c.id == Assignment.grid_id)
+        .where(area.holds(Household.geometry))
+        .order_by(Household.id)
+        .limit(limit)
+    )
+    return [row._asdict() for row in rows]
+
+
+def _members(session: Session, area: Area, limit: int) -> list[dict[str, Any]]:
+    columns = (Member.id, Member.reference, Member.name, Member.roles)
+    rows = session.execute(
+        select(*columns, *_place(Member.geometry))
+        .where(area.holds(Member.geometry))
+        .order_by(Member.id)
+        .limit(limit)
+    )
+    return [row._asdict() for row in rows]
+
+
+def _facilities(session: Session, area: Area, limit: int) -> list[dict[str, Any]]:
+    columns = (Facility.id, Facility.reference, Facility.name, Facility.kind)
+    rows = session.execute(
+        select(*columns, *_place(Facility.geometry))
+        .where(area.holds(Facility.geometry))
+        .order_by(Facility.id)
+        .limit(limit)
+    )
+    return [row._asdict() for row in rows]
+
+
+def _place(geometry: Any) -> tuple[ColumnElement[float], ColumnElement[float]]:
+    return func.ST_X(geometry).label("lon"), func.ST_Y(geometry).label("lat")

@@ -1,0 +1,177 @@
+"""Further tables, named in the settings, are collections like Gridward's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import URL, text
+
+from geodata.errors import InputError
+from service.app import create_app
+from service.catalogue.published import COLLECTIONS
+from service.catalogue.reflected import reflect_tables
+from service.db.engine import Database
+from service.settings import Settings
+
+TABLES = """
+CREATE SCHEMA city;
+CREATE TABLE city.tree (
+    id bigint PRIMARY KEY, species varchar(40) NOT NULL, height numeric(5, 2), planted date,
+    checked timestamp, tags text[], felled boolean DEFAULT false, secret jsonb,
+    place geometry(Point, 3857)
+);
+COMMENT ON TABLE city.tree IS 'Trees along the streets.';
+COMMENT ON COLUMN city.tree.height IS 'Height in metres';
+INSERT INTO city.tree
+SELECT number, 'oak', number / 2.0, DATE '2020-01-01' + number,
+    TIMESTAMP '2026-01-01 12:00' + number * interval '1 day', ARRAY['tall'], false, '{"a": 1}',
+    ST_Transform(ST_SetSRID(ST_MakePoint(number * 0.001, 0.005), 4326), 3857)
+FROM generate_series(1, 20) AS number;
+CREATE INDEX ON city.tree USING gist (place);
+CREATE VIEW city.tall_tree AS SELECT id, species, place FROM city.tree WHERE height > 9;
+CREATE TABLE city.grids (code uuid PRIMARY KEY, shape geometry(Polygon, 4326));
+INSERT INTO city.grids VALUES
+    ('6fa459ea-ee8a-3ca4-894e-db77e160355e', ST_MakeEnvelope(0, 0, 1, 1, 4326));
+CREATE TABLE city.segment (
+    street text, number integer, line geometry(LineString, 4326), PRIMARY KEY (street, number)
+);
+INSERT INTO city.segment
+SELECT 'Long Street', number, ST_MakeLine(ST_SetSRID(ST_MakePoint(number, 0), 4326),
+    ST_SetSRID(ST_MakePoint(number + 1, 0), 4326)) FROM generate_series(1, 3) AS number;
+CREATE TABLE city.keyless (name text, place geometry(Point, 4326));
+CREATE TABLE city.plain (id integer PRIMARY KEY);
+CREATE TABLE city.loose (id integer PRIMARY KEY, place geometry);
+"""
+
+
+@pytest.fixture(scope="module")
+def city(
+    cluster: Any, database_template: URL, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Settings]:
+    url = cluster.create(database_template.database)
+    settings = Settings(database_url=url, home=tmp_path_factory.mktemp("home"))
+    with Database(settings) as database, database.session() as session:
+        for statement in TABLES.split(";\n"):
+            if statement.strip():
+                session.execute(text(statement))
+    yield settings
+    cluster.drop(url)
+
+
+@pytest.fixture(scope="module")
+def client(city: Settings) -> Iterator[TestClient]:
+    named = ("city.tree", "city.tall_tree:id", "city.grids", "city.segment")
+    settings = city.model_copy(update={"publish": named})
+    with TestClient(create_app(settings), base_url="http://127.0.0.1:8000") as opened:
+        yield opened
+
+
+def test_tables_are_listed_after_our_own(client: TestClient) -> None:
+    listed = [each["id"] for each in client.get("/collections").json()["collections"]]
+    assert listed == [*COLLECTIONS, "tree", "tall_tree", "city.grids", "segment"]
+    tree = client.get("/collections/tree").json()
+    assert tree["description"] == "Trees along the streets."
+    assert tree["storageCrs"] == "http://www.opengis.net/def/crs/EPSG/0/3857"
+    extent = tree["extent"]["spatial"]["bbox"][0]
+    assert extent == pytest.approx([0.001, 0.005, 0.02, 0.005])
+    assert not [each for each in tree["links"] if each["rel"] == "enclosure"]
+
+
+def test_features_are_in_degrees_unless_asked_otherwise(client: TestClient) -> None:
+    feature = client.get("/collections/tree/items/3").json()
+    assert feature["id"] == 3
+    assert feature["geometry"]["coordinates"] == pytest.approx([0.003, 0.005])
+    assert feature["properties"] == {
+        "id": 3,
+        "species": "oak",
+        "height": 1.5,
+        "planted": "2020-01-04",
+        "checked": "2026-01-04T12:00:00+00:00",
+        "tags": ["tall"],
+        "felled": False,
+    }
+    uri = "http://www.opengis.net/def/crs/EPSG/0/3857"
+    stored = client.get(f"/collections/tree/items/3?crs={uri}").json()
+    assert stored["geometry"]["coordinates"] == pytest.approx([333.9585, 556.5975], abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("bbox=0,0,0.0051,1", 5),
+        ("bbox=0,0,600,600&bbox-crs=http://www.opengis.net/def/crs/EPSG/0/3857", 5),
+        ("species=oak&height=1.5", 1),
+        ("tags=tall", 20),
+        ("planted=2020-01-04", 1),
+        ("filter=height > 9 AND planted >= DATE('2020-01-20')", 2),
+        ("filter=S_WITHIN(place, BBOX(0, 0, 0.0051, 1))", 5),
+        ("filter=T_AFTER(checked, TIMESTAMP('2026-01-20T00:00:00Z'))", 2),
+        ("filter=A_CONTAINS(tags, ('tall')) AND felled = FALSE", 20),
+    ],
+)
+def test_tables_are_filtered(client: TestClient, query: str, count: int) -> None:
+    response = client.get(f"/collections/tree/items?{query}")
+    assert response.status_code == 200, response.text
+    assert response.json()["numberMatched"] == count
+
+
+@pytest.mark.parametrize(
+    ("name", "count"), [("tree", 20), ("tall_tree", 2), ("city.grids", 1), ("segment", 3)]
+)
+def test_every_page_of_every_table(client: TestClient, name: str, count: int) -> None:
+    address: str | None = f"/collections/{name}/items?limit=2"
+    found = []
+    while address is not None:
+        document = client.get(address).json()
+        assert document["numberMatched"] == count
+        found += document["features"]
+        links = {each["rel"]: each["href"] for each in document["links"]}
+        address = links.get("next")
+    assert len({each["id"] for each in found}) == count
+    for feature in found:
+        assert client.get(f"/collections/{name}/items/{feature['id']}").status_code == 200
+    assert client.get(f"/collections/{name}/items?f=html").status_code == 200
+    assert client.get(f"/collections/{name}/schema").status_code == 200
+
+
+def test_tables_are_only_read(client: TestClient) -> None:
+    for method in ("POST", "PATCH"):
+        assert client.request(method, "/collections/tree/items", json={}).status_code == 405
+    for method in ("PUT", "PATCH", "DELETE"):
+        assert client.request(method, "/collections/tree/items/1", json={}).status_code == 405
+
+
+def test_the_document_describes_them(client: TestClient) -> None:
+    document = client.get("/api").json()
+    items = document["paths"]["/collections/tree/items"]
+    assert set(items) == {"get"}
+    names = {each.get("name") for each in items["get"]["parameters"]}
+    assert {"species", "height", "planted"} <= names
+    assert "secret" not in names
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("tree", "schema.table"),
+        ("city.nothing", "not there"),
+        ("city.keyless", "primary key"),
+        ("city.keyless:nothing", "nothing"),
+        ("city.tree:height", "identified"),
+        ("city.plain", "geometry"),
+        ("city.loose", "SRID"),
+        ("public.household", "Gridward's own"),
+        ("public.coverage", "Gridward's own"),
+    ],
+)
+def test_what_cannot_be_published_is_told_at_the_start(
+    city: Settings, name: str, says: str
+) -> None:
+    with Database(city) as database, database.session() as session:
+        with pytest.raises(InputError, match=says):
+            reflect_tables(session, [name], taken=COLLECTIONS)
+        with pytest.raises(InputError, match="twice"):
+            reflect_tables(session, ["city.grids", "city.grids"], taken=COLLECTIONS)

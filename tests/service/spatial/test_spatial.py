@@ -1,0 +1,342 @@
+"""Many points located, what is near and within, divisions step by step, catchments."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import random
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+import shapely
+from fastapi.testclient import TestClient
+from sqlalchemy import func, insert, select
+
+from service.app import create_app
+from service.db.engine import Database
+from service.divisions.models import Dataset
+from service.households.models import Household
+from service.places.models import Facility
+from service.settings import Settings
+
+DEGREE_M = 111_319.49
+GEOJSON = {"Content-Type": "application/geo+json"}
+CSV = {"Content-Type": "text/csv"}
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def polygon(west: float, south: float, east: float, north: float) -> dict[str, Any]:
+    return shapely.geometry.mapping(shapely.box(west, south, east, north))
+
+
+# many points
+
+
+def test_points_of_a_table_get_their_grids(reader: TestClient) -> None:
+    body = (
+        "name,lon,lat\n"
+        "inside,0.001,0.005\n"
+        "border,0.005,0.001\n"
+        '"far, ""far"" away",0.03,0.005\n'
+        "corner,0.02,0.01\n"
+    )
+    response = reader.post("/locate", content=body, headers=CSV)
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"] == "text/csv; charset=utf-8"
+    found = rows(response.text)
+    assert [each["name"] for each in found] == ["inside", "border", 'far, "far" away', "corner"]
+    assert [each["grid_code"] for each in found] == ["C1001", "C1001", "", "C2001"]
+    assert [each["on_boundary"] for each in found] == ["false", "true", "", "true"]
+    assert found[0]["community_code"] == "C1"
+    assert [each["nearest_code"] for each in found] == [""] * 4
+    near = rows(reader.post("/locate?nearest=true", content=body, headers=CSV).text)
+    assert near[2]["nearest_code"] == "C2001"
+    assert float(near[2]["distance_m"]) == pytest.approx(0.01 * DEGREE_M, rel=1e-4)
+    assert near[0]["nearest_code"] == ""
+
+
+def test_points_as_features_keep_what_they_bring(reader: TestClient) -> None:
+    point = {"type": "Point", "coordinates": [0.006, 0.005, 12.0]}
+    feature = {"type": "Feature", "id": 7, "geometry": point, "properties": {"name": "井"}}
+    document = {"type": "FeatureCollection", "features": [feature, {**feature, "properties": None}]}
+    response = reader.post("/locate", json=document, headers=GEOJSON)
+    first, second = response.json()["features"]
+    assert first["id"] == 7
+    assert first["geometry"] == point
+    assert first["properties"] == {
+        "name": "井",
+        "grid_code": "C1002",
+        "community_code": "C1",
+        "on_boundary": False,
+        "nearest_code": None,
+        "distance_m": None,
+    }
+    assert second["properties"]["grid_code"] == "C1002"
+
+
+def test_points_are_located_as_one_by_one(reader: TestClient) -> None:
+    draw = random.Random(3)  # noqa: S311
+    places = [(draw.uniform(-0.002, 0.024), draw.uniform(-0.002, 0.012)) for _ in range(60)]
+    places += [(0.005, 0.002), (0.01, 0.0), (0.0, 0.01)]
+    body = "lon,lat\n" + "".join(f"{lon!r},{lat!r}\n" for lon, lat in places)
+    found = rows(reader.post("/locate?nearest=true", content=body, headers=CSV).text)
+    for (lon, lat), told in zip(places, found, strict=True):
+        alone = reader.get(f"/locate?lon={lon!r}&lat={lat!r}").json()
+        grid, nearest = alone["grid"], alone["nearest"]
+        assert told["grid_code"] == (grid["code"] if grid else "")
+        assert told["nearest_code"] == (nearest["code"] if nearest else "")
+        if nearest:
+            assert float(told["distance_m"]) == pytest.approx(nearest["distance_m"], abs=0.01)
+
+
+def test_points_on_another_day(reader: TestClient) -> None:
+    body = "lon,lat\n0.001,0.005\n"
+    for days, code in ((0, "C1001"), (5, "C1001"), (11, "")):
+        day = date.today() - timedelta(days=days)
+        found = rows(reader.post(f"/locate?at={day}", content=body, headers=CSV).text)
+        assert found[0]["grid_code"] == code
+
+
+def test_a_formula_in_a_table_stays_text(reader: TestClient) -> None:
+    body = "name,lon,lat,height\n=1+1,0.001,0.005,-5.5\n"
+    (found,) = rows(reader.post("/locate", content=body, headers=CSV).text)
+    assert (found["name"], found["height"]) == ("'=1+1", "-5.5")
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status", "says"),
+    [
+        ("lon,lat\n1,x\n", CSV, 400, "Row 1: lat"),
+        ("lon,lat\n1,2\n1\n", CSV, 400, "Row 2: lat"),
+        ("lon,lat\n1,nan\n", CSV, 400, "Row 1"),
+        ("lon,lat\n181,2\n", CSV, 400, "Row 1"),
+        ("x,y\n1,2\n", CSV, 400, "'lon'"),
+        (b"lon,lat\n\xff,1\n", CSV, 400, "UTF-8"),
+        ("{}", GEOJSON, 400, "feature collection"),
+        ("[]", GEOJSON, 400, "object"),
+        ("{", GEOJSON, 400, "JSON"),
+        ('{"type":"FeatureCollection","features":[1]}', GEOJSON, 400, "Feature 1"),
+        (
+            '{"type":"FeatureCollection","features":[{"geometry":'
+            '{"type":"Point","coordinates":[true,1]}}]}',
+            GEOJSON,
+            400,
+            "Feature 1",
+        ),
+        ("lon,lat\n1,2\n", {"Content-Type": "text/plain"}, 415, "text/csv"),
+        ("", CSV, 400, "empty"),
+    ],
+)
+def test_points_that_cannot_be_read_are_refused(
+    reader: TestClient, body: str | bytes, headers: dict[str, str], status: int, says: str
+) -> None:
+    response = reader.post("/locate", content=body, headers=headers)
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    assert says in response.json()["detail"]
+
+
+def test_a_hundred_thousand_points_and_no_more(reader: TestClient) -> None:
+    line = "0.0012,0.005\n"
+    body = "lon,lat\n" + line * 100_000
+    found = reader.post("/locate", content=body, headers=CSV)
+    assert found.status_code == 200
+    assert found.text.count("C1001") == 100_000
+    refused = reader.post("/locate", content=body + line, headers=CSV)
+    assert refused.status_code == 400
+    assert "100,000" in refused.json()["detail"]
+    assert reader.post("/locate", content="lon,lat\n", headers=CSV).text.count("\n") == 1
+
+
+# near and within
+
+
+def test_facilities_near_a_place(reader: TestClient) -> None:
+    (found,) = reader.get("/nearest?lon=0.004&lat=0.004&of=facilities").json()
+    assert (found["facility"], found["kind"]) == ("F1", "service_centre")
+    assert found["distance_m"] == pytest.approx(0.002 * 110_574, rel=1e-3)
+    assert reader.get("/nearest?lon=0&lat=0&of=facilities&kind=clinic").json() == []
+    assert reader.get("/nearest?lon=0&lat=0&of=facilities&role=police").status_code == 400
+    assert reader.get("/nearest?lon=0&lat=0&kind=clinic").status_code == 400
+    assert reader.get("/nearest?lon=0&lat=0&of=shops").status_code == 400
+
+
+def test_within_a_polygon(reader: TestClient) -> None:
+    area = polygon(0, 0, 0.005, 0.01)
+    found = reader.post("/within", json=area, headers=GEOJSON).json()
+    assert found["counts"] == {
+        "records": 3,
+        "households": 3,
+        "members": 1,
+        "facilities": 1,
+        "grids": 2,
+    }
+    assert [each["reference"] for each in found["households"]] == ["H00", "H01", "H02"]
+    assert found["households"][0]["grid_code"] == "C1001"
+    assert [each["reference"] for each in found["members"]] == ["M1"]
+    assert found["area_m2"] == pytest.approx(0.005 * 0.01 * DEGREE_M * 110_574, rel=1e-3)
+    feature = {"type": "Feature", "properties": {}, "geometry": area}
+    assert reader.post("/within", json=feature, headers=GEOJSON).json() == found
+    few = reader.post("/within?limit=1", json=area, headers=GEOJSON).json()
+    assert few["counts"] == found["counts"]
+    assert len(few["households"]) == 1
+    multi = {"type": "MultiPolygon", "coordinates": [area["coordinates"]]}
+    assert reader.post("/within", json=multi, headers=GEOJSON).json() == found
+
+
+def test_within_a_radius_by_metres_on_the_spheroid(town: Settings) -> None:
+    """At 60 degrees a degree of longitude is half as long as one of latitude."""
+    draw = random.Random(5)  # noqa: S311
+    places = [(30 + draw.uniform(-0.02, 0.02), 60 + draw.uniform(-0.01, 0.01)) for _ in range(300)]
+    with Database(town) as database, database.session() as session:
+        values = [
+            {"dataset_id": 1, "reference": f"N{n}", "geometry": f"SRID=4326;POINT({x} {y})"}
+            for n, (x, y) in enumerate(places)
+        ]
+        session.execute(insert(Household), values)
+        place = func.geography(func.ST_SetSRID(func.ST_MakePoint(30, 60), 4326))
+        metres = func.ST_Distance(func.geography(Household.geometry), place)
+        expected = session.scalar(select(func.count()).where(metres <= 700))
+    with TestClient(create_app(town), base_url="http://127.0.0.1:8000") as client:
+        found = client.get("/within?lon=30&lat=60&radius_m=700&limit=0").json()
+    assert 20 < found["counts"]["records"] == expected < 300
+    assert found["households"] == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"type": "Point", "coordinates": [0, 0]},
+        {"type": "Polygon", "coordinates": []},
+        {"type": "Polygon", "coordinates": [[]]},
+        {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 1]]]},
+        {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 91], [0, 0]]]},
+        {"type": "Polygon", "coordinates": [[[0, 0], [1, "a"], [1, 1], [0, 0]]]},
+        {"type": "MultiPolygon", "coordinates": [[0]]},
+        {"type": "Feature", "geometry": None},
+        [],
+    ],
+)
+def test_what_is_no_area_is_refused(reader: TestClient, body: Any) -> None:
+    response = reader.post("/within", json=body, headers=GEOJSON)
+    assert response.status_code == 400
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("query", ["", "lon=0&lat=0", "lon=0&lat=0&radius_m=0", "radius_m=5"])
+def test_a_radius_needs_a_place_and_metres(reader: TestClient, query: str) -> None:
+    assert reader.get(f"/within?{query}").status_code == 400
+
+
+# divisions
+
+
+def test_coverage_leads_from_the_top_down_to_the_grids(reader: TestClient) -> None:
+    top = reader.get("/coverage").json()
+    assert top["division"] is None
+    (street,) = top["divisions"]
+    assert (street["code"], street["communities"], street["grids"]) == ("S1", 2, 3)
+    step = reader.get(street["href"]).json()
+    assert [each["code"] for each in step["path"]] == ["S1"]
+    assert [each["code"] for each in step["divisions"]] == ["C1", "C2"]
+    assert step["division"] == street
+    community = reader.get(step["divisions"][0]["href"]).json()
+    assert [each["code"] for each in community["path"]] == ["S1", "C1"]
+    assert [each["grid_code"] for each in community["grids"]] == ["C1001", "C1002"]
+    assert community["divisions"] == []
+    assert reader.get("/coverage/nothing").status_code == 404
+    assert reader.get("/coverage?dataset=Nowhere").json()["divisions"] == []
+
+
+def test_figures_of_divisions_add_up(reader: TestClient) -> None:
+    street = reader.get("/coverage/S1").json()
+    sums = ("communities", "grids", "grids_out_of_range", "records", "households")
+    sums += ("posts_required", "posts_filled", "vacancies", "records_unserved")
+    for name in sums:
+        assert street["division"][name] == sum(each[name] for each in street["divisions"])
+    assert street["division"]["records"] == 10
+    assert street["division"]["vacancies"] == 5
+    assert street["division"]["grids_out_of_range"] == 1, "five households, four at most"
+    for each in street["divisions"]:
+        grids = reader.get(each["href"]).json()["grids"]
+        for name in ("records", "households", "posts_required", "posts_filled", "vacancies"):
+            assert each[name] == sum(grid[name] for grid in grids)
+
+
+def test_households_without_a_grid_count_where_they_lie(town: Settings) -> None:
+    with TestClient(create_app(town), base_url="http://127.0.0.1:8000") as client:
+        created = client.post(
+            "/collections/households/items",
+            json={
+                "type": "Feature",
+                "geometry": {"type": "Point", "coordinates": [0.015, 0.005]},
+                "properties": {"reference": "N1"},
+            },
+            headers=GEOJSON,
+        )
+        assert created.status_code == 201
+        assert client.get("/coverage/C2").json()["division"]["records_unserved"] == 0
+        retired = client.post("/plans/1/retire", json={"on": str(date.today())})
+        assert retired.status_code == 200
+        body = {"grid_code": None}
+        assert client.put("/households/N1/assignment", json=body).json()["method"] == "exception"
+        figures = client.get("/coverage/C2").json()["division"]
+        assert (figures["grids"], figures["records"], figures["records_unserved"]) == (0, 0, 1)
+
+
+# catchments
+
+
+@pytest.fixture(scope="module")
+def clinics(shared_town: Settings) -> TestClient:
+    """Two clinics in the town, at 0.005 and 0.015 degrees east."""
+    with Database(shared_town) as database, database.session() as session:
+        for reference, x in (("K1", 0.005), ("K2", 0.015)):
+            values = {"dataset_id": 1, "reference": reference, "kind": "clinic"}
+            shape = f"SRID=4326;POINT({x} 0.005)"
+            session.execute(insert(Facility).values(**values, geometry=shape))
+    with TestClient(create_app(shared_town), base_url="http://127.0.0.1:8000") as client:
+        yield client
+
+
+def test_catchments_share_the_land(clinics: TestClient) -> None:
+    one, other = (clinics.get(f"/catchment?facility={name}").json() for name in ("K1", "K2"))
+    assert one["properties"]["records"] + other["properties"]["records"] == 10
+    assert one["properties"]["records"] == 5
+    shapes = [shapely.geometry.shape(each["geometry"]) for each in (one, other)]
+    assert shapes[0].bounds == pytest.approx((0, 0, 0.01, 0.01), abs=1e-6)
+    assert shapely.area(shapely.intersection(*shapes)) < 1e-12
+    assert shapely.area(shapely.union(*shapes)) == pytest.approx(0.0002)
+    assert one["properties"]["max_distance_m"] == pytest.approx(0.0047 * DEGREE_M, rel=0.05)
+    near = clinics.get("/catchment?facility=K1&max_distance_m=250").json()
+    assert near["properties"]["records"] == 2
+    assert near["properties"]["max_distance_m"] <= 250
+
+
+def test_a_facility_alone_of_its_kind_serves_all(clinics: TestClient) -> None:
+    found = clinics.get("/catchment?facility=F1&dataset=Town").json()
+    assert found["properties"]["records"] == 10
+    assert found["properties"]["area_m2"] == pytest.approx(0.0002 * DEGREE_M * 110_574, rel=1e-3)
+
+
+def test_a_catchment_needs_one_facility(clinics: TestClient, shared_town: Settings) -> None:
+    assert clinics.get("/catchment?facility=nothing").status_code == 404
+    assert clinics.get("/catchment?facility=%00").status_code == 404
+    assert clinics.get("/catchment").status_code == 400
+    with Database(shared_town) as database, database.session() as session:
+        session.add(Dataset(id=9, name="Elsewhere"))
+        session.flush()
+        shape = "SRID=4326;POINT(50 50)"
+        values = {"dataset_id": 9, "reference": "K1", "kind": "clinic"}
+        session.execute(insert(Facility).values(**values, geometry=shape))
+    assert clinics.get("/catchment?facility=K1").status_code == 409
+    assert clinics.get("/catchment?facility=K1&dataset=Town").status_code == 200
+    empty = clinics.get("/catchment?facility=K1&dataset=Elsewhere").json()
+    assert empty["geometry"] is None
+    assert json.dumps(empty["properties"]["records"]) == "0"

@@ -1,0 +1,95 @@
+"""``gridward staff`` as it is typed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service import cli
+from service.settings import Settings
+
+Cli = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def gridward(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Cli:
+    """Run ``gridward`` on the database of the test: status, stdout, stderr or the one line."""
+    assert settings.database_url is not None
+    url = settings.database_url.render_as_string(hide_password=False)
+    monkeypatch.setenv("GRIDWARD_DATABASE_URL", url)
+    monkeypatch.setenv("GRIDWARD_HOME", str(settings.home))
+    monkeypatch.delenv("GRIDWARD_DEBUG", raising=False)
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["gridward", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        code, printed = ended.value.code, capfd.readouterr()
+        if isinstance(code, str):
+            return 1, printed.out, code
+        return int(code or 0), printed.out, printed.err
+
+    return run
+
+
+@pytest.fixture
+def drawn(gridward: Cli, smallton: Any, tmp_path: Path) -> Any:
+    """The small town with grids in force, and no doctor for the two that each of them needs."""
+    smallton.extra = "doctor = 2"
+    smallton.write()
+    loading = ("load", smallton.manifest, "--rejects", tmp_path / "rejects.csv")
+    for command in (loading, ("delineate",)):
+        status, _, err = gridward(*command)
+        assert status == 0, err
+    return smallton
+
+
+def test_staff_explains_itself(gridward: Cli, drawn: Any) -> None:
+    status, out, err = gridward("staff", "--explain", "--max-distance", 300)
+    assert status == 0, err
+    for words in ("Short of people", "from farther away", "doctor", "101", "Would come if"):
+        assert words in out
+    status, out, _ = gridward("staff", "--explain", "--max-distance", 300, "--json")
+    told = json.loads(out)
+    assert status == 0
+    assert {row["role"] for row in told["shortages"]} == {"doctor", "police"}
+    assert told["relief"][0].keys() == {
+        "role", "division", "grid_code", "member_id", "distance_m", "dataset"
+    }  # fmt: skip
+    assert (told["opened"], told["closed"], told["moved"]) == (0, 0, 0)
+
+
+def test_stability_and_parts(gridward: Cli, drawn: Any) -> None:
+    status, out, err = gridward("staff", "--by", "community")
+    assert status == 0, err
+    assert "part by part: 0 posts fewer" in err
+    assert "Short of people" not in out
+    status, _, err = gridward("staff", "--stability", 250)
+    assert status == 0, err
+    assert "lower bound" in err
+    assert "part by part" not in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (("--by", "county"), 1, "lies in no county"),
+        (("--explain", "--level", "street"), 1, "lies in no street"),
+        (("--by", "village"), 2, "'village' is not one of"),
+        (("--stability", "-1"), 2, "--stability"),
+    ],
+)
+def test_wrong_use_is_told_in_words(
+    gridward: Cli, drawn: Any, arguments: tuple[str, ...], status: int, words: str
+) -> None:
+    ended, _, err = gridward("staff", *arguments)
+    assert ended == status
+    assert words in err
