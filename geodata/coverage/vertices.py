@@ -6,10 +6,12 @@ middle of its neighbour's edge, a projection, which bends that edge, drives them
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 import numpy as np
 import shapely
+from numba import njit
 from numpy.typing import NDArray
 
 __all__ = ["NEAR_M", "insert_vertices"]
@@ -76,29 +78,59 @@ def _on_edges(
     one ring a point is on the nearest.
     """
     begin = np.searchsorted(polygon_of_ring[ring], np.arange(polygon.max(initial=-1) + 2))
-    count = np.diff(begin)[polygon]
-    place = np.repeat(point, count)
-    first = np.repeat(begin[polygon] - (np.cumsum(count) - count), count)
-    edge = first + np.arange(len(place))
+    found = _beside(xy, ring, begin, points, point, polygon, near)
+    edge, place = found[:, 0].astype(np.int64), found[:, 1].astype(np.int64)
+    share, distance = found[:, 2], found[:, 3]
     spot = place * len(polygon_of_ring) + ring[edge]
     # a vertex that the ring has already is not wanted again
-    had = spot[(xy[edge] == points[place]).all(axis=1)]
-    follows = np.append(ring[1:] == ring[:-1], False)[edge] & ~np.isin(spot, had)
-    edge, place, spot = edge[follows], place[follows], spot[follows]
-
-    start, along = xy[edge], xy[edge + 1] - xy[edge]
-    offset = points[place] - start
-    share = (offset * along).sum(axis=1) / np.maximum((along**2).sum(axis=1), np.finfo(float).tiny)
-    distance = np.hypot(*(offset - share[:, None] * along).T)
-    on = (share > 0) & (share < 1) & (distance <= near)
-    # an edge and its twin run opposite ways, so rounding may let one of them just miss
-    about = np.flatnonzero((np.abs(share - 0.5) < 0.5 + _SLACK) & (distance <= 2 * near))
-    on[about[_twins(xy[edge[about]], xy[edge[about] + 1], place[about])]] = False
+    had = np.isin(spot, spot[distance < 0])
+    on = (share > 0) & (share < 1) & (distance >= 0) & (distance <= near) & ~had
+    on &= ~_twins(xy[edge], xy[np.minimum(edge + 1, len(xy) - 1)], place)
     on = np.flatnonzero(on)
     on = on[np.lexsort((distance[on], spot[on]))]
     on = on[np.unique(spot[on], return_index=True)[1]]
     on = on[np.lexsort((share[on], edge[on]))]
     return edge[on], place[on]
+
+
+@njit(cache=True, nogil=True)
+def _beside(xy, ring, begin, points, point, polygon, near):  # type: ignore[no-untyped-def]
+    """Edges that points are on or all but on: (n, 4) edge, point, share of the edge, distance.
+
+    A vertex that equals the point counts with a distance of -1. An edge and its twin run opposite
+    ways, so rounding may let one of them just miss: both are there, twice as far and a little
+    beyond the ends.
+    """
+    found = np.empty((max(2 * len(point), 16), 4))
+    count = 0
+    reach = 2 * near
+    for k in range(len(point)):
+        x, y = points[point[k]]
+        for edge in range(begin[polygon[k]], begin[polygon[k] + 1]):
+            x0, y0 = xy[edge]
+            share, distance = 0.0, -1.0
+            if x0 != x or y0 != y:
+                if edge + 1 == len(xy) or ring[edge + 1] != ring[edge]:
+                    continue
+                x1, y1 = xy[edge + 1]
+                if min(x0, x1) - reach > x or max(x0, x1) + reach < x:
+                    continue
+                if min(y0, y1) - reach > y or max(y0, y1) + reach < y:
+                    continue
+                dx, dy = x1 - x0, y1 - y0
+                square = dx * dx + dy * dy
+                if square == 0.0:
+                    continue
+                share = ((x - x0) * dx + (y - y0) * dy) / square
+                distance = math.hypot(x - x0 - share * dx, y - y0 - share * dy)
+                if distance > reach or abs(share - 0.5) > 0.5 + _SLACK:
+                    continue
+            if count == len(found):
+                found = np.concatenate((found, np.empty_like(found)))
+            found[count, 0], found[count, 1] = edge, point[k]
+            found[count, 2], found[count, 3] = share, distance
+            count += 1
+    return found[:count]
 
 
 def _twins(

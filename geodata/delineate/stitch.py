@@ -3,6 +3,9 @@
 A grid border that ends on the boundary between two communities puts a vertex there. Its community
 knows of it, the neighbour does not, and for exact software the coverage is broken at that point.
 So each such vertex is inserted into the neighbour's edge that it lies on.
+
+Where only some communities are divided, their outlines may bring the vertices at which the borders
+of neighbours end that are not divided now; those are inserted too.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ def stitch(
     Parameters
     ----------
     communities : (n,) array of Polygon or MultiPolygon
+        With every vertex that their grids must have on the boundary.
     grids : n arrays of Polygon or MultiPolygon
         The grids of each community, in the same units.
     scale : float
@@ -43,10 +47,10 @@ def stitch(
         The same grids with more vertices; none moves by more than a millimetre along the boundary.
     """
     near = NEAR_M / scale
-    fresh = [
-        _new_on_boundary(community, own, near) if len(own) > 1 else np.empty((0, 2))
-        for community, own in zip(communities, grids, strict=True)
+    compared = [
+        _compared(community, own, near) for community, own in zip(communities, grids, strict=True)
     ]
+    fresh = [new for new, _ in compared]
     agreed = _agreed(communities, fresh, _SAME_M / scale)
     grids = list(grids)
     for number, (old, new) in enumerate(zip(fresh, agreed, strict=True)):
@@ -57,13 +61,15 @@ def stitch(
             # two crossings of its own, nearer than a millimetre, would become one and pinch a grid
             agreed[number] = old
     tree = shapely.STRtree(communities)
-    wanted: list[list[NDArray[np.float64]]] = [[] for _ in communities]
+    wanted: list[list[NDArray[np.float64]]] = [[lacking] for _, lacking in compared]
     for number, places in enumerate(agreed):
         point, other = tree.query(shapely.points(places), predicate="dwithin", distance=near)
         for neighbour in np.unique(other[other != number]).tolist():
             wanted[neighbour].append(places[point[other == neighbour]])
     return [
-        insert_vertices(own, np.unique(np.concatenate(points), axis=0), near) if points else own
+        insert_vertices(own, np.unique(np.concatenate(points), axis=0), near)
+        if any(map(len, points))
+        else own
         for own, points in zip(grids, wanted, strict=True)
     ]
 
@@ -108,14 +114,25 @@ def _moved(grids: NDArray[Any], old: NDArray[np.float64], new: NDArray[np.float6
     return shapely.transform(grids, move)
 
 
-def _new_on_boundary(community: Any, grids: NDArray[Any], near: float) -> NDArray[np.float64]:
-    """Vertices of the grids on the community's boundary that are not the community's own."""
-    own = shapely.get_coordinates(community)
-    vertices = shapely.get_coordinates(grids)
-    known = np.unique(own[:, 0] + 1j * own[:, 1])
-    candidates = np.unique(vertices[:, 0] + 1j * vertices[:, 1])
-    fresh = np.setdiff1d(candidates, known, assume_unique=True)
-    xy = np.stack([fresh.real, fresh.imag], axis=1)
-    boundary = shapely.boundary(community)
-    shapely.prepare(boundary)
-    return xy[shapely.dwithin(boundary, shapely.points(xy), near)]
+def _compared(
+    community: Any, grids: NDArray[Any], near: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Vertices of the grids on the boundary that the community lacks, and the other way round."""
+    known = _vertices(community)
+    found = _vertices(grids)
+    fresh = _places(np.setdiff1d(found, known, assume_unique=True))
+    if len(grids) > 1:
+        boundary = shapely.boundary(community)
+        shapely.prepare(boundary)
+        fresh = fresh[shapely.dwithin(boundary, shapely.points(fresh), near)]
+    return fresh, _places(np.setdiff1d(known, found, assume_unique=True))
+
+
+def _vertices(shapes: Any) -> NDArray[np.complex128]:
+    """The different vertices of shapes, sorted."""
+    xy = shapely.get_coordinates(shapes)
+    return np.unique(xy[:, 0] + 1j * xy[:, 1])
+
+
+def _places(vertices: NDArray[np.complex128]) -> NDArray[np.float64]:
+    return np.stack([vertices.real, vertices.imag], axis=1)

@@ -59,6 +59,8 @@ def work_off(
     try:
         while True:
             broken = _hand_out(source, again, waiting, executor, in_flight)
+            if broken is None and not waiting:
+                return
             if broken is not None and renew is None:
                 raise broken
             # a broken executor fails at once whatever it still has
@@ -71,8 +73,6 @@ def work_off(
                     yield from future.result()
             if broken is not None and renew is not None:
                 executor = renew(broken)
-            elif not waiting and not again:
-                return
     finally:
         for future in waiting:
             future.cancel()

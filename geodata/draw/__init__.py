@@ -1,8 +1,9 @@
 """Frames -> a coverage map on one page: who is covered, by whom, and who is not.
 
 :func:`coverage_map` gives a ``folium.Map`` for a notebook, :func:`save_map` one HTML file that
-works from disk without a network; :func:`comparison_map` draws two plans. The page's scripts and
-style are in ``web/``; the live map of the service uses the same ones with a source of its own.
+works from disk without a network; :func:`comparison_map` draws two plans, :func:`staffing_map`
+the ways to posts. The page's scripts and style are in ``web/``; the live map of the service uses
+the same ones with a source of its own.
 
 As with :mod:`geodata` itself, each name is imported when it is first used: the live map needs no
 Folium.
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from geodata.draw.coverage import coverage_map, save_map
     from geodata.draw.page import CoverageMap
     from geodata.draw.scripts import SCRIPTS, STYLE, script_text
+    from geodata.draw.staffing import staffing_map
 
 __all__ = [
     "SCRIPTS",
@@ -27,6 +29,7 @@ __all__ = [
     "coverage_map",
     "save_map",
     "script_text",
+    "staffing_map",
 ]
 
 _HOME = {
@@ -37,6 +40,7 @@ _HOME = {
     "coverage_map": "geodata.draw.coverage",
     "save_map": "geodata.draw.coverage",
     "script_text": "geodata.draw.scripts",
+    "staffing_map": "geodata.draw.staffing",
 }
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from geodata.errors import InputError
 from service.commands.console import number, print_json, print_table, progress_bar, say, warn
 from service.commands.options import Communities, Dataset, Json
-from service.commands.sessions import open_session
+from service.commands.sessions import open_database
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 __all__ = ["show_staff", "staff"]
 
@@ -53,26 +58,43 @@ def staff(
     level: Annotated[
         Level, typer.Option(help="Divisions that --explain tells it by.")
     ] = Level.COMMUNITY,
+    draw: Annotated[
+        Path | None,
+        typer.Option("--map", metavar="FILE.html", help="Draw vacancies and ways to posts."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Give every grid its team by the shortest distances, and name the vacancies."""
     from service.flows.staff import staff as fill_posts
 
-    with progress_bar() as progress, open_session() as session:
-        report = fill_posts(
-            session,
-            dataset=dataset,
-            communities=community,
-            max_distance_m=max_distance,
-            stability_m=stability,
-            by=by,
-            explain=level if explain else None,
-            progress=progress,
-        ).as_dict()
+    if draw is not None and draw.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"a map is written as .html, not as '{draw.suffix}'", file=draw)
+    with progress_bar() as progress, open_database() as database:
+        with database.session() as session:
+            report = fill_posts(
+                session,
+                dataset=dataset,
+                communities=community,
+                max_distance_m=max_distance,
+                stability_m=stability,
+                by=by,
+                explain=level if explain else None,
+                progress=progress,
+            ).as_dict()
+        if draw is not None:
+            with database.session() as session:
+                report["map"] = str(_save_map(session, draw, dataset))
     if json:
         print_json(report)
     else:
         show_staff(report)
+
+
+def _save_map(session: Session, path: Path, dataset: str | None) -> Path:
+    from geodata.draw import save_map, staffing_map
+    from service.flows.staff_map import staff_map_frames
+
+    return save_map(staffing_map(**staff_map_frames(session, dataset=dataset)), path)
 
 
 def show_staff(report: dict[str, Any]) -> None:
@@ -98,6 +120,8 @@ def show_staff(report: dict[str, Any]) -> None:
             f"part by part: {report['loss_posts']:,} posts fewer and "
             f"{number(report['loss_m'] / 1000)} km more than all at once"
         )
+    if "map" in report:
+        say(f"wrote {report['map']}")
     warn(report["warnings"])
 
 

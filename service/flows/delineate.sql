@@ -24,6 +24,13 @@ WHERE dataset_id = :dataset_id
     AND EXISTS (SELECT FROM chosen WHERE chosen.reach && division.geometry)
 ORDER BY code COLLATE "C"
 
+-- outlines --
+-- Some communities, with the vertices that the plans in force gave them.
+SELECT code, geometry
+FROM division
+WHERE code = ANY(CAST(:codes AS text[]))
+ORDER BY code COLLATE "C"
+
 -- household_ids --
 SELECT min(id), max(id) FROM household WHERE dataset_id = :dataset_id
 

@@ -109,7 +109,9 @@ def draw(
             )
             for solved in results:
                 run.keep(Drawn.of(solved), kept)
-        grids = grid_frame(places, [run.drawn[code] for code in places["code"]])
+        grids = grid_frame(
+            _outlines(session, area, places), [run.drawn[code] for code in places["code"]]
+        )
         grids["grid_code"] = _hand_on(session, area, places, grids, spool)
     return places.reset_index(drop=True), grids
 
@@ -189,6 +191,17 @@ def _hand_on(
             snap_tolerance_m=area.snap_tolerance_m,
         )
     return codes
+
+
+def _outlines(session: Session, area: Area, communities: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """The communities with the vertices that their grids must have on the boundary.
+
+    Where the neighbours are not drawn anew, theirs are in force and stay: with the vertices at
+    which their borders end, an unchanged grid is the same again to the last bit.
+    """
+    if area.whole:
+        return communities
+    return checked_communities(read_frame(session, _SQL["outlines"], _values(area)))
 
 
 def share_on_barriers(

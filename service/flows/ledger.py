@@ -172,7 +172,7 @@ class Beside:
         """Put the new ledger in the place of the old; false if it never has it to itself."""
         try:
             with self._session.begin_nested():
-                for step in ("reference", "drop_unchanged"):
+                for step in ("reference", "count_loads", "drop_unchanged"):
                     self._session.execute(_SQL[step])
                 self._hold_alone()
                 self._session.execute(_SQL["replace"])

@@ -58,6 +58,23 @@ ALTER TABLE assignment_next ADD FOREIGN KEY (household_id)
 SET LOCAL enable_hashjoin TO DEFAULT;
 ALTER TABLE assignment_next ADD FOREIGN KEY (grid_id) REFERENCES grid (id)
 
+-- count_loads --
+-- The loads of the grids in the new ledger, known under it; nobody sees them before the switch.
+INSERT INTO grid_load (grid_id, ledger, records, households)
+SELECT
+    current_grid.id, CAST(CAST('assignment_next' AS regclass) AS oid),
+    coalesce(counted.records, 0), coalesce(counted.households, 0)
+FROM current_grid
+LEFT JOIN (
+    SELECT next.grid_id, count(*) AS records, sum(household.households) AS households
+    FROM assignment_next AS next
+    JOIN household ON household.id = next.household_id
+    GROUP BY next.grid_id
+) AS counted ON counted.grid_id = current_grid.id
+ORDER BY current_grid.id
+ON CONFLICT (grid_id) DO UPDATE SET
+    ledger = excluded.ledger, records = excluded.records, households = excluded.households
+
 -- drop_unchanged --
 -- The present part goes into the history, without what did not change.
 DELETE FROM assignment_current

@@ -87,6 +87,19 @@ def test_one_community_is_drawn_as_in_company(lattice: Database, lattice_grids: 
     assert (shapely.hausdorff_distance(grids.geometry.to_numpy(), shapes) < 1e-8).all()
 
 
+def test_a_community_that_did_not_change_is_not_saved_again(
+    lattice: Database, assert_undisturbed: Any
+) -> None:
+    with lattice.session() as session:
+        first = delineate(session)
+    for codes in (["107"], ["100", "101", "129"]):
+        with lattice.session() as session:
+            again = delineate(session, communities=codes)
+            assert again.plans[0]["id"] == first.plans[0]["id"]
+            assert not again.plans[0]["new"]
+            assert_undisturbed(session)
+
+
 def test_worker_processes_give_the_same_bytes(lattice: Database, assert_undisturbed: Any) -> None:
     with lattice.session() as session:
         delineate(session, workers=2)

@@ -22,6 +22,7 @@ from service.flows import assign as flow
 from service.flows.assign import assign
 from service.flows.delineate import delineate
 from service.flows.load import load_dataset
+from service.tiles.prepare import prepare
 
 FINE = {"target": 50, "minimum": 35, "maximum": 65}
 
@@ -319,6 +320,29 @@ def test_a_replaced_ledger_is_history_and_may_be_replaced_again(
             "SELECT count(*) FROM pg_inherits WHERE inhparent IN "
             "('ix_assignment_grid_id'::regclass, 'ix_assignment_method'::regclass)",
         ) == [(2,)]
+
+
+def test_a_replaced_ledger_is_known_to_loads_and_tiles(drawn: Database, beside: None) -> None:
+    """No trigger sees it; the loads are counted in advance, and the tiles are told."""
+    for target in (100, 50):
+        with drawn.session() as session:
+            delineate(session, target=target, minimum=target * 3 // 4, maximum=target * 5 // 4)
+            prepare(session, wait=True)
+            assert rows(session, "SELECT * FROM tile.change") == []
+        run(drawn)
+        with drawn.session() as session:
+            assert rows(session, "SELECT DISTINCT kind FROM tile.change") == [("everything",)]
+            known = (
+                "SELECT code, load.records, load.households FROM current_grid "
+                "LEFT JOIN grid_load AS load ON grid_id = id AND ledger = present_ledger()"
+            )
+            counted = (
+                "SELECT grid.code, count(household.id), coalesce(sum(household.households), 0) "
+                "FROM current_grid AS grid LEFT JOIN assignment ON grid_id = grid.id "
+                "LEFT JOIN household ON household.id = household_id GROUP BY grid.code"
+            )
+            assert sorted(rows(session, known)) == sorted(rows(session, counted))
+            assert len(rows(session, known)) > 5
 
 
 def test_the_rows_of_another_data_set_are_taken_over(

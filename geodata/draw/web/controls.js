@@ -100,7 +100,8 @@
 
   Gridward.headingControl = function headingControl(meta, source, onChoose) {
     const { communities, grids, households, vacancies } = source.totals;
-    const facts = [plural(communities, "community", "communities"), plural(grids, "grid", "grids"), plural(households, "household", "households")];
+    const facts = [plural(communities, "community", "communities"), plural(grids, "grid", "grids")];
+    if (households !== null) facts.push(plural(households, "household", "households"));
     if (vacancies !== null && vacancies !== undefined) facts.push(plural(vacancies, "vacant post", "vacant posts"));
     facts.push(...(source.totals.more ?? []));
     const status = element("p", { class: "gw-status", role: "status", hidden: "" });

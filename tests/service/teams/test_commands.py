@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -78,9 +79,25 @@ def test_stability_and_parts(gridward: Cli, drawn: Any) -> None:
     assert "part by part" not in err
 
 
+def test_the_map_of_a_staffing(gridward: Cli, drawn: Any, tmp_path: Path) -> None:
+    page = tmp_path / "new" / "staffing.html"
+    status, out, err = gridward(
+        "staff", "--explain", "--max-distance", 300, "--map", page, "--json"
+    )  # fmt: skip
+    assert status == 0, err
+    assert json.loads(out)["map"] == str(page)
+    text = page.read_text("utf-8")
+    assert "Staffing of Smallton" in text
+    data = json.loads(re.search(r'id="gridward-data">(.*?)</script>', text)[1])
+    assert data["meta"]["relieved"] == len(json.loads(out)["relief"])
+    assert data["meta"]["posts"] == json.loads(out)["posts"]
+    assert len(data["payload"]["grids"]["code"]) == 8
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
+        (("--map", "staffing.pdf"), 1, "written as .html, not as '.pdf'"),
         (("--by", "county"), 1, "lies in no county"),
         (("--explain", "--level", "street"), 1, "lies in no street"),
         (("--by", "village"), 2, "'village' is not one of"),

@@ -1,6 +1,6 @@
 """No post beyond the need of a grid's team
 
-Revision: 0008, after 0007, 2026-11-27
+Revision: 0009, after 0008, 2026-11-27
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from alembic import op
 
 from service.db.migrations import run_file
 
-revision = "0008"
-down_revision = "0007"
+revision = "0009"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
     """Bound the posts of a grid by the need."""
-    run_file(op.get_bind(), "0008_posts.sql")
+    run_file(op.get_bind(), "0009_posts.sql")
 
 
 def downgrade() -> None:
     """Leave it to the flows again."""
-    run_file(op.get_bind(), "0008_drop.sql")
+    run_file(op.get_bind(), "0009_drop.sql")

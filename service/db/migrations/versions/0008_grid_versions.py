@@ -1,6 +1,6 @@
 """Grids that keep their code while their polygon changes
 
-Revision: 0007, after 0006, 2026-11-27
+Revision: 0008, after 0007, 2026-11-27
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from alembic import op
 
 from service.db.migrations import run_file
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
     """Part each grid from its polygon."""
-    run_file(op.get_bind(), "0007_grid_versions.sql")
+    run_file(op.get_bind(), "0008_grid_versions.sql")
 
 
 def downgrade() -> None:
     """Put grids and polygons together again, where each grid has one."""
-    run_file(op.get_bind(), "0007_drop.sql")
+    run_file(op.get_bind(), "0008_drop.sql")
