@@ -326,7 +326,7 @@ def test_a_replaced_ledger_is_known_to_loads_and_tiles(drawn: Database, beside: 
     """No trigger sees it; the loads are counted in advance, and the tiles are told."""
     for target in (100, 50):
         with drawn.session() as session:
-            delineate(session, target=target, minimum=target * 3 // 4, maximum=target * 5 // 4)
+            overnight(session, target=target, minimum=target * 3 // 4, maximum=target * 5 // 4)
             prepare(session, wait=True)
             assert rows(session, "SELECT * FROM tile.change") == []
         run(drawn)
@@ -343,6 +343,18 @@ def test_a_replaced_ledger_is_known_to_loads_and_tiles(drawn: Database, beside: 
             )
             assert sorted(rows(session, known)) == sorted(rows(session, counted))
             assert len(rows(session, known)) > 5
+
+
+def test_a_plan_that_begins_replaces_the_ledger(drawn: Database, beside: None) -> None:
+    run(drawn)
+    with drawn.session() as session:
+        delineate(session, **FINE)
+        moved = rows(session, "SELECT count(*) FROM assignment_history")[0][0]
+        assert 350 < moved < 450
+        assert rows(session, "SELECT count(*) FROM pg_inherits WHERE inhparent = "
+                             "'assignment_history'::regclass") == [(1,)]  # fmt: skip
+    assert run(drawn)["changed"] == 0
+    assert run(drawn, full=True)["changed"] == 0
 
 
 def test_the_rows_of_another_data_set_are_taken_over(
