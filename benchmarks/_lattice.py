@@ -176,6 +176,7 @@ def draw(session: Session, communities: NDArray[Any], polygons: NDArray[Any]) ->
         "UPDATE grid_plan SET state = 'active', effective_from = CURRENT_DATE WHERE id = :plan",
     ):
         run(text(statement), {"plan": plan, "first": first})
+    run(text("ANALYZE division, grid, plan_grid, community_plan"))
 
 
 def _frame(columns: dict[str, Any], shapes: Any) -> gpd.GeoDataFrame:

@@ -89,11 +89,6 @@ SELECT
     ) AS estimated,
     (SELECT CAST(coalesce(sum(records), 0) AS bigint) FROM assignment_state) AS known
 
--- other_datasets --
-SELECT EXISTS (
-    SELECT FROM dataset WHERE id <> ALL (CAST(:dataset_ids AS integer[]))
-)
-
 -- page --
 -- The next households of a data set: id, households, points end to end.
 SELECT array_agg(id), array_agg(households), string_agg(ST_AsBinary(geometry, 'NDR'), CAST('' AS bytea))

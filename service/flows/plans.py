@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 import geopandas as gpd
 import shapely
@@ -35,6 +35,9 @@ __all__ = [
 ]
 
 _SQL = load_statements("service.flows", "plans.sql")
+
+#: Grids of a plan from which on the database's statistics of all grids are made anew.
+_MANY: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,20 +200,22 @@ def activate(session: Session, *, plan_id: int, on: date | None = None) -> dict[
             f"plan {plan_id} cannot begin on {effective_from}: that day is past, and what held "
             "then must stay answerable"
         )
-    _share_vertices(session, plan_id)
+    grids = plan_grids(session, plan_id=plan_id)
+    _share_vertices(session, grids)
     values = {"plan_id": plan_id, "effective_from": effective_from}
     for step in ("close_superseded", "open_range", "mark_active", "retire_superseded"):
         session.execute(_SQL[step], values)
+    if len(grids) >= _MANY:
+        session.execute(_SQL["analyze"])
     return {"plan": plan_id, "state": "active", "effective_from": effective_from.isoformat()}
 
 
-def _share_vertices(session: Session, plan_id: int) -> None:
+def _share_vertices(session: Session, grids: gpd.GeoDataFrame) -> None:
     """Give the communities of a plan the vertices at which its grid borders end.
 
     Their area stays the same, but without those vertices an edge of a community and the grid edges
     along it part by centimetres as soon as both are projected.
     """
-    grids = plan_grids(session, plan_id=plan_id)
     codes, unions = [], []
     for code, group in grids.groupby("community_code"):
         union = joined(group.geometry.to_numpy())

@@ -189,6 +189,11 @@ WHERE state = 'active'
             AND community_plan.active && daterange(:effective_from, NULL)
     )
 
+-- analyze --
+-- Who reads the grids in force right after must not be planned for on figures of before: their
+-- number decides between seconds and hours.
+ANALYZE division, grid, plan_grid, community_plan
+
 -- still_ruled --
 -- The communities that a plan rules on a day or after it.
 SELECT community_code

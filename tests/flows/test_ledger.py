@@ -323,17 +323,45 @@ def test_a_replaced_ledger_is_known_to_loads_and_tiles(drawn: Database, beside: 
         run(drawn)
         with drawn.session() as session:
             assert rows(session, "SELECT DISTINCT kind FROM tile.change") == [("everything",)]
-            known = (
-                "SELECT code, load.records, load.households FROM current_grid "
-                "LEFT JOIN grid_load AS load ON grid_id = id AND ledger = present_ledger()"
-            )
-            counted = (
-                "SELECT grid.code, count(household.id), coalesce(sum(household.households), 0) "
-                "FROM current_grid AS grid LEFT JOIN assignment ON grid_id = grid.id "
-                "LEFT JOIN household ON household.id = household_id GROUP BY grid.code"
-            )
-            assert sorted(rows(session, known)) == sorted(rows(session, counted))
-            assert len(rows(session, known)) > 5
+            assert_loads_are_known(session)
+
+
+def assert_loads_are_known(session: Session) -> None:
+    known = rows(
+        session,
+        "SELECT code, coalesce(load.records, 0), coalesce(load.households, 0) FROM current_grid "
+        "LEFT JOIN grid_load AS load ON grid_id = id AND ledger = present_ledger()",
+    )
+    counted = rows(
+        session,
+        "SELECT grid.code, count(household.id), coalesce(sum(household.households), 0) "
+        "FROM current_grid AS grid LEFT JOIN assignment ON grid_id = grid.id "
+        "LEFT JOIN household ON household.id = household_id GROUP BY grid.code",
+    )
+    assert sorted(known) == sorted(counted)
+    assert len(known) > 5
+    assert any(count for _, count, _ in known)
+
+
+def test_places_by_hand_count_in_the_loads_of_a_replaced_ledger(
+    drawn: Database, beside: None
+) -> None:
+    run(drawn)
+    chosen_by_hand(drawn)
+    with drawn.session() as session:
+        ledger = rows(session, LEDGER)
+        past = rows(session, HISTORY)
+        assert sum(row[2] == "manual" for row in ledger) > 5
+        session.execute(text("DELETE FROM assignment_state"))
+    part = "SELECT CAST(present_ledger() AS bigint)"
+    with drawn.session() as session:
+        before = rows(session, part)
+    run(drawn)
+    with drawn.session() as session:
+        assert rows(session, part) != before
+        assert rows(session, LEDGER) == ledger
+        assert rows(session, HISTORY) == past
+        assert_loads_are_known(session)
 
 
 def test_the_rows_of_another_data_set_are_taken_over(
@@ -354,6 +382,7 @@ def test_the_rows_of_another_data_set_are_taken_over(
         assert rows(session, mine) == before
         assert rows(session, "SELECT count(*) FROM assignment") == [(1600,)]
         assert rows(session, "SELECT count(*) FROM assignment_history") == [(0,)]
+        assert_loads_are_known(session)
     assert run(drawn, full=True)["changed"] == 0
 
 
