@@ -59,19 +59,24 @@ _GRIDS = text(
     ), ruled AS (
         INSERT INTO community_plan (plan_id, community_code)
         SELECT plan.id, code FROM plan, (SELECT DISTINCT code FROM cut) AS cut
+    ), numbered AS (
+        SELECT code, geometry,
+            row_number() OVER (PARTITION BY code ORDER BY ST_XMin(geometry), geometry) AS number
+        FROM cut
+        WHERE NOT ST_IsEmpty(geometry) AND ST_IsValid(geometry)
     ), drawn AS (
-        INSERT INTO grid (code, community_code, number, geometry)
-        SELECT code || lpad(number::text, greatest(3, length(number::text)), '0'), code, number,
-            geometry
-        FROM (
-            SELECT code, geometry,
-                row_number() OVER (PARTITION BY code ORDER BY ST_XMin(geometry), geometry) AS number
-            FROM cut
-            WHERE NOT ST_IsEmpty(geometry) AND ST_IsValid(geometry)
-        ) AS numbered
-        RETURNING id
+        INSERT INTO grid (code, community_code, number)
+        SELECT code || lpad(number::text, greatest(3, length(number::text)), '0'), code, number
+        FROM numbered
+        RETURNING id, community_code, number
+    ), shaped AS (
+        INSERT INTO grid_version (grid_id, version, geometry)
+        SELECT drawn.id, 1, numbered.geometry
+        FROM drawn
+        JOIN numbered ON numbered.code = drawn.community_code AND numbered.number = drawn.number
+        RETURNING grid_id, version
     )
-    INSERT INTO plan_grid SELECT plan.id, drawn.id FROM plan, drawn
+    INSERT INTO plan_grid SELECT plan.id, shaped.grid_id, shaped.version FROM plan, shaped
     """
 )
 

@@ -19,6 +19,7 @@ from service.catalogue.reflected import reflect_tables
 from service.db.engine import Database
 from service.exports.job_routes import router as jobs_router
 from service.exports.routes import router as exports_router
+from service.flows.change_routes import router as change_router
 from service.flows.plan_routes import router as plans_router
 from service.households.routes import router as households_router
 from service.maps.routes import router as maps_router
@@ -52,6 +53,7 @@ _ROUTERS = (
     spatial_router,
     households_router,
     plans_router,
+    change_router,
     maps_router,
     exports_router,
     jobs_router,

@@ -39,12 +39,13 @@ FILLED = text("SELECT sum(posts_filled) FROM coverage")
 STEPS = [
     "INSERT INTO member (dataset_id, reference, roles, max_posts) "
     "SELECT 1, 'N' || n, '{leader,police,doctor}', 9 FROM generate_series(1, 6) AS n",
+    "UPDATE team_requirement SET posts = 2",
     "INSERT INTO post (member_id, grid_id, role) SELECT member.id, grid.id, 'leader' "
     "FROM member CROSS JOIN grid WHERE member.reference IN ('N1', 'N2')",
+    "INSERT INTO team_requirement VALUES (1, 'doctor', 6)",
     "INSERT INTO post (member_id, grid_id, role) SELECT id, 2, 'doctor' FROM member "
     "WHERE reference LIKE 'N%'",
-    "INSERT INTO team_requirement VALUES (1, 'doctor', 4)",
-    "UPDATE team_requirement SET posts = 2 WHERE role = 'doctor'",
+    "UPDATE team_requirement SET posts = 4 WHERE role = 'doctor'",
     "UPDATE post SET grid_id = 3 WHERE role = 'doctor' AND member_id % 2 = 0",
     "UPDATE post SET valid_to = now() WHERE member_id % 3 = 0",
     "UPDATE post SET valid_to = NULL WHERE member_id % 3 = 0",
@@ -100,7 +101,7 @@ def test_many_writers_at_once(town: Settings) -> None:
     with Database(town) as database:
         with database.session() as session:
             session.execute(text(STEPS[0]))
-            session.execute(text("INSERT INTO team_requirement VALUES (1, 'doctor', 4)"))
+            session.execute(text("INSERT INTO team_requirement VALUES (1, 'doctor', 6)"))
         with ThreadPoolExecutor(6) as pool:
             list(pool.map(lambda number: serve(number, database), range(1, 7)))
         with database.session() as session:

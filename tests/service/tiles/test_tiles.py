@@ -16,7 +16,7 @@ from sqlalchemy import func, insert, literal, select, text, update
 from service.app import create_app
 from service.db.engine import Database
 from service.divisions.models import Division
-from service.grids.models import CommunityPlan, Grid, GridPlan, PlanGrid
+from service.grids.models import CommunityPlan, Grid, GridPlan, GridVersion, PlanGrid
 from service.households.models import Assignment, Household
 from service.settings import Settings
 from service.teams.models import Member, Post
@@ -302,10 +302,12 @@ def switch_the_plan(session: Any, on: date | None = None) -> None:
     for number, (west, east) in enumerate(((0.01, 0.015), (0.015, 0.02)), start=2):
         ring = f"{west} 0,{east} 0,{east} 0.01,{west} 0.01,{west} 0"
         grid = Grid(id=10 + number, code=f"C200{number}", community_code="C2", number=number)
-        grid.geometry = f"SRID=4326;POLYGON(({ring}))"
         session.add(grid)
         session.flush()
-        session.add(PlanGrid(plan_id=2, grid_id=10 + number))
+        polygon = f"SRID=4326;POLYGON(({ring}))"
+        session.add(GridVersion(grid_id=grid.id, version=1, geometry=polygon))
+        session.flush()
+        session.add(PlanGrid(plan_id=2, grid_id=grid.id, version=1))
     session.add(CommunityPlan(plan_id=2, community_code="C2"))
     session.flush()
     session.execute(text("UPDATE grid_plan SET state = 'validated' WHERE id = 2"))

@@ -1,6 +1,6 @@
 """What pages and tiles say of a grid, kept with it: the posts held, the figures of an area
 
-Revision: 0008, after 0007, 2026-11-27
+Revision: 0010, after 0009, 2026-11-27
 """
 
 from __future__ import annotations
@@ -9,20 +9,20 @@ from alembic import op
 
 from service.db.migrations import run_file
 
-revision = "0008"
-down_revision = "0007"
+revision = "0010"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
     """Count what is there and keep it."""
-    run_file(op.get_bind(), "0008_teams.sql")
-    run_file(op.get_bind(), "0008_areas.sql")
+    run_file(op.get_bind(), "0010_teams.sql")
+    run_file(op.get_bind(), "0010_areas.sql")
 
 
 def downgrade() -> None:
     """Count again whenever it is read."""
-    run_file(op.get_bind(), "0008_drop.sql")
+    run_file(op.get_bind(), "0010_drop.sql")
     for name in ("name", "parent", "flag", "grids", "households", "vacancies"):
         op.drop_column("area", name, schema="tile")
