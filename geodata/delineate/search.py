@@ -57,19 +57,20 @@ class Effort:
         The relative deviation from which on that adjustment counts it as excessive.
     """
 
-    steps: int = 500
+    steps: int = 320
     hot: float = 0.5
     hotter: float = 2.0
     cold: float = 0.03
     first_share: float = 0.3
     directions: int = 16
-    starts: int = 6
-    most: int = 8
+    starts: int = 5
+    most: int = 6
     small: int = 150
     least: int = 2
     patience: int = 2
     stricter: float = 4.0
-    repairs: int = 12
+    repairs: int = 6
+    off: float = 0.05
     polish: int = 50
     polish_tolerance: float = 0.005
 
@@ -108,6 +109,7 @@ def search(group: Group, *, weights: Weights, effort: Effort, seed: int) -> NDAr
     count = len(group.targets)
     forced = best.beyond > 0.0 and hopeless(group.fine.load, count, group.bounds)
     forced_out = best.outside > 0.0 and hopeless(group.fine.load, count, group.limits)
+    stricter = replace(weights, mu=effort.stricter * weights.mu)
     for start in range(1, effort.most):
         urgent = (best.outside > 0.0 and not forced_out) or (
             best.beyond > 0.0 and not forced and len(group.coarse.load) <= effort.small
@@ -116,13 +118,16 @@ def search(group: Group, *, weights: Weights, effort: Effort, seed: int) -> NDAr
             break
         if start >= effort.least and (best.even or (idle >= effort.patience and not urgent)):
             break
-        # where balance does not come by itself it is made to count for more
-        mu = weights.mu if start < effort.least else effort.stricter * weights.mu
-        found = _started(group, start, replace(weights, mu=mu), effort, seed + start)
+        if start == effort.least:
+            # where balance does not come by itself it is made to count for more
+            best = min(best, _mended(group, best.coarse, stricter, effort, seed))
+            continue
+        found = _started(
+            group, start, weights if start < effort.least else stricter, effort, seed + start
+        )
         idle = 0 if found.better_than(best) else idle + 1
         best = min(best, found)
     if best.beyond > 0.0 and not forced:
-        stricter = replace(weights, mu=effort.stricter * weights.mu)
         best = min(best, _mended(group, best.coarse, stricter, effort, seed))
     return best.fine
 
@@ -226,21 +231,25 @@ def _cooled(
 def _mended(
     group: Group, labels: NDArray[np.int64], weights: Weights, effort: Effort, seed: int
 ) -> _Found:
-    """Anneal the worst grid out of bounds anew with those around it, until there is none.
+    """Anneal the worst grid anew with those around it, until the loads are even.
 
     Large places freeze early where they are; a few grids alone are cheap to melt again.
     """
     graph, targets = group.coarse, group.targets
-    idle = 0
+    tried = np.zeros(len(targets), dtype=np.int64)
     for trial in range(effort.repairs):
-        beyond = _beyond(graph, labels, group)
-        if beyond.max() <= 0.0:
+        loads = np.bincount(labels, graph.load, len(targets))
+        off = np.abs(loads / targets - 1.0)
+        off[tried >= 2] = 0.0
+        worst = int(np.argmax(off - 0.03 * tried))
+        if off[worst] <= effort.off:
             break
-        around = np.array([int(np.argmax(beyond))])
-        for _ in range(1 + trial % 2):
+        around = np.array([worst])
+        for _ in range(1 + tried[worst]):
             around = _touching(graph, labels, around)
-        if len(around) == len(targets):
-            break  # that would be another start
+        tried[worst] += 1
+        if len(around) == len(targets) and False:
+            continue
         inside = np.flatnonzero(np.isin(labels, around))
         part, own = subgraph(graph, inside), np.searchsorted(around, labels[inside])
         again = _cooled(
@@ -257,14 +266,10 @@ def _mended(
             energy(part, each, targets[around], group.bounds, weights=weights)
             for each in (own, again)
         )
-        if after < before:
+        if after < before - 1e-9:
             labels = labels.copy()
             labels[inside] = around[again]
-            idle = 0
-        else:
-            idle += 1
-            if idle == 4:
-                break
+            tried[around] = 0
     return _judged(group, labels, _polished(group, labels, weights, effort, seed))
 
 
