@@ -136,7 +136,10 @@ def _pieces(cuts, cut_face, uv, ring, start):  # type: ignore[no-untyped-def]
 
     ``uv[start[f] : start[f + 1]]`` are the rings of face f. Gives ends (p, 2, 2) and faces (p,).
     """
-    ends, piece_face = np.empty((len(cuts) + len(uv), 2, 2)), np.empty(len(cuts) + len(uv), np.int64)
+    ends, piece_face = (
+        np.empty((len(cuts) + len(uv), 2, 2)),
+        np.empty(len(cuts) + len(uv), np.int64),
+    )
     count = 0
     for c in range(len(cuts)):
         face = cut_face[c]

@@ -16,8 +16,8 @@ from geodata.delineate.task import Limits
 __all__ = ["balanced_cells", "cell_edges"]
 
 #: Starts of the search for straight cuts, and the steps a cell of each.
-_TURNS = 4
-_STEPS = 60
+_TURNS = 6
+_STEPS = 40
 #: The diagrams that the climb starts from are found on a lattice of so many squares a cell.
 _PLACES = 64
 
@@ -131,7 +131,9 @@ def balanced_cells(
         centres = bisection_centres(thin, thin_load, k, turn=np.pi * start / _TURNS)
         _, centres, duals = balanced_labels(thin, thin_load, centres, shares, rounds=8)
         if len(thin) < len(xy):
-            _, centres, duals = balanced_labels(xy, load, centres, shares, duals=duals, rounds=1, sweeps=6)
+            _, centres, duals = balanced_labels(
+                xy, load, centres, shares, duals=duals, rounds=1, sweeps=6
+            )
         near, _ = nearest_centres(xy, centres)
         score = _climb(
             xy, load, near, centres, duals, rules, _STEPS * k,

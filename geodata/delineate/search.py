@@ -23,6 +23,11 @@ __all__ = ["Effort", "Group", "search", "whole"]
 #: Loads are even when they deviate by no more than this in the mean and at the 95th percentile.
 _EVEN_MEAN = 0.02
 _EVEN_P95 = 0.05
+#: By how much more a grid must be off that was annealed with its neighbours in vain, and is now to
+#: be with theirs too.
+_TRIED = 0.03
+#: How much longer and hotter a search is where what others found is not good enough.
+_LONGER = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,9 @@ class Effort:
     stricter : float
         How many times more the balance counts after ``least`` searches.
     repairs : int
-        Times that a grid out of bounds is annealed anew with those around it.
+        Times that a grid off its share is annealed anew with those around it.
+    off : float
+        The relative deviation from which on a grid is.
     polish : int
         Annealing steps a fine atom in the last adjustment.
     polish_tolerance : float
@@ -62,9 +69,9 @@ class Effort:
     hotter: float = 2.0
     cold: float = 0.03
     first_share: float = 0.3
-    directions: int = 16
+    directions: int = 8
     starts: int = 5
-    most: int = 6
+    most: int = 8
     small: int = 150
     least: int = 2
     patience: int = 2
@@ -110,6 +117,7 @@ def search(group: Group, *, weights: Weights, effort: Effort, seed: int) -> NDAr
     forced = best.beyond > 0.0 and hopeless(group.fine.load, count, group.bounds)
     forced_out = best.outside > 0.0 and hopeless(group.fine.load, count, group.limits)
     stricter = replace(weights, mu=effort.stricter * weights.mu)
+    longer = replace(effort, steps=_LONGER * effort.steps, hotter=float(_LONGER) * effort.hotter)
     for start in range(1, effort.most):
         urgent = (best.outside > 0.0 and not forced_out) or (
             best.beyond > 0.0 and not forced and len(group.coarse.load) <= effort.small
@@ -118,13 +126,13 @@ def search(group: Group, *, weights: Weights, effort: Effort, seed: int) -> NDAr
             break
         if start >= effort.least and (best.even or (idle >= effort.patience and not urgent)):
             break
-        if start == effort.least:
-            # where balance does not come by itself it is made to count for more
-            best = min(best, _mended(group, best.coarse, stricter, effort, seed))
-            continue
-        found = _started(
-            group, start, weights if start < effort.least else stricter, effort, seed + start
-        )
+        # where balance does not come by itself it is made to count for more
+        if start < effort.least:
+            found = _started(group, start, weights, effort, seed + start)
+        elif start == effort.least:
+            found = _mended(group, best.coarse, stricter, effort, seed)
+        else:
+            found = _started(group, start, stricter, longer if urgent else effort, seed + start)
         idle = 0 if found.better_than(best) else idle + 1
         best = min(best, found)
     if best.beyond > 0.0 and not forced:
@@ -236,20 +244,18 @@ def _mended(
     Large places freeze early where they are; a few grids alone are cheap to melt again.
     """
     graph, targets = group.coarse, group.targets
-    tried = np.zeros(len(targets), dtype=np.int64)
+    rings = np.ones(len(targets), dtype=np.int64)
     for trial in range(effort.repairs):
         loads = np.bincount(labels, graph.load, len(targets))
         off = np.abs(loads / targets - 1.0)
-        off[tried >= 2] = 0.0
-        worst = int(np.argmax(off - 0.03 * tried))
+        off[rings > 2] = 0.0
+        worst = int(np.argmax(off - _TRIED * (rings - 1)))
         if off[worst] <= effort.off:
             break
         around = np.array([worst])
-        for _ in range(1 + tried[worst]):
+        for _ in range(rings[worst]):
             around = _touching(graph, labels, around)
-        tried[worst] += 1
-        if len(around) == len(targets) and False:
-            continue
+        rings[worst] += 1
         inside = np.flatnonzero(np.isin(labels, around))
         part, own = subgraph(graph, inside), np.searchsorted(around, labels[inside])
         again = _cooled(
@@ -269,7 +275,7 @@ def _mended(
         if after < before - 1e-9:
             labels = labels.copy()
             labels[inside] = around[again]
-            tried[around] = 0
+            rings[around] = 1
     return _judged(group, labels, _polished(group, labels, weights, effort, seed))
 
 
