@@ -18,7 +18,8 @@ COPY service ./service
 RUN pip install --no-cache-dir --no-deps --editable .
 
 FROM python:3.12-slim
-RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/gridward gridward
+RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/gridward gridward \
+    && install --directory --owner=gridward /var/lib/gridward/exports
 COPY --from=packages /opt/venv /opt/venv
 COPY --from=packages /srv/gridward /srv/gridward
 COPY --from=assets /srv/gridward/node_modules /srv/gridward/node_modules

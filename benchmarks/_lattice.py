@@ -10,6 +10,7 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import shapely
 from numpy.typing import NDArray
 from sqlalchemy import text
@@ -165,9 +166,11 @@ def draw(session: Session, communities: NDArray[Any], polygons: NDArray[Any]) ->
     run = session.execute
     first = run(text("SELECT coalesce(max(id), 0) FROM grid")).scalar_one()
     plan = run(text("INSERT INTO grid_plan (name) VALUES ('drawn') RETURNING id")).scalar_one()
-    copy_frame(session, _frame(columns, polygons), "grid")
+    copy_frame(session, pd.DataFrame(columns), "grid")
+    ids = run(text("SELECT id FROM grid WHERE id > :first ORDER BY id"), {"first": first}).scalars()
+    copy_frame(session, _frame({"grid_id": ids.all(), "version": 1}, polygons), "grid_version")
     for statement in (
-        "INSERT INTO plan_grid SELECT :plan, id FROM grid WHERE id > :first",
+        "INSERT INTO plan_grid SELECT :plan, id, 1 FROM grid WHERE id > :first",
         "UPDATE community_plan SET active = 'empty' WHERE active @> CURRENT_DATE AND "
         "community_code IN (SELECT community_code FROM grid WHERE id > :first)",
         "INSERT INTO community_plan SELECT DISTINCT :plan, community_code, "
@@ -176,6 +179,7 @@ def draw(session: Session, communities: NDArray[Any], polygons: NDArray[Any]) ->
         "UPDATE grid_plan SET state = 'active', effective_from = CURRENT_DATE WHERE id = :plan",
     ):
         run(text(statement), {"plan": plan, "first": first})
+    run(text("ANALYZE division, grid, plan_grid, community_plan"))
 
 
 def _frame(columns: dict[str, Any], shapes: Any) -> gpd.GeoDataFrame:

@@ -122,9 +122,11 @@ def fill(database: Database, grids: gpd.GeoDataFrame, members: gpd.GeoDataFrame)
         session.execute(text("INSERT INTO dataset (id, name) VALUES (1, 'made up')"))
         for frame in (counties, communities):
             copy_frame(session, frame.assign(dataset_id=1, name=frame["code"]), "division")
-        columns = ["code", "community_code", "number", "geometry"]
-        rows = drawn.rename(columns={"grid_code": "code"})[columns]
-        copy_frame(session, rows, "grid")
+        rows = drawn.rename(columns={"grid_code": "code"})
+        copy_frame(session, rows[["code", "community_code", "number"]], "grid")
+        ids = session.execute(text("SELECT id FROM grid ORDER BY id")).scalars().all()
+        versions = rows[["geometry"]].assign(grid_id=ids, version=1)
+        copy_frame(session, versions, "grid_version")
         people = members.assign(dataset_id=1, roles=members["roles"].str.split(";"))
         people = people.rename(columns={"member_id": "reference"})
         copy_frame(session, people, "member")
@@ -132,7 +134,7 @@ def fill(database: Database, grids: gpd.GeoDataFrame, members: gpd.GeoDataFrame)
         session.execute(text("INSERT INTO team_requirement VALUES (1, :role, :posts)"), need)
         for statement in (
             "INSERT INTO grid_plan (id, name) VALUES (1, 'drawn')",
-            "INSERT INTO plan_grid SELECT 1, id FROM grid",
+            "INSERT INTO plan_grid SELECT 1, id, 1 FROM grid",
             "INSERT INTO community_plan SELECT DISTINCT 1, community_code, "
             "daterange(CURRENT_DATE, NULL) FROM grid",
             "UPDATE grid_plan SET state = 'validated'",

@@ -206,7 +206,7 @@ def measure(households: int, limit: int, console: Console) -> dict[str, Cost]:
             fill(database, households, across)
             _timed(
                 database,
-                "CREATE TABLE drawn AS SELECT id, geometry FROM grid",
+                "CREATE TABLE drawn AS SELECT grid_id AS id, geometry FROM grid_version",
                 "CREATE INDEX ON drawn USING gist (geometry)",
                 "ANALYZE drawn",
             )

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from geodata import draw, quality, sample
     from geodata.assign import assign
-    from geodata.coverage import Coverage, check, repair
-    from geodata.delineate import delineate
+    from geodata.coverage import Coverage, check, fit, repair
     from geodata.frames import read_frames
+    from geodata.guarded import delineate
     from geodata.manifest import read_manifest
     from geodata.staff import staff
     from geodata.write import write
@@ -35,6 +35,7 @@ __all__ = [
     "check",
     "delineate",
     "draw",
+    "fit",
     "quality",
     "read_frames",
     "read_manifest",
@@ -48,7 +49,8 @@ _HOME = {
     "Coverage": "geodata.coverage",
     "assign": "geodata.assign",
     "check": "geodata.coverage",
-    "delineate": "geodata.delineate",
+    "delineate": "geodata.guarded",
+    "fit": "geodata.coverage",
     "read_frames": "geodata.frames",
     "read_manifest": "geodata.manifest",
     "repair": "geodata.coverage",
@@ -76,7 +78,7 @@ class _Face(ModuleType):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, ModuleType) and name in _HOME:
-            value = getattr(value, name)
+            value = getattr(import_module(_HOME[name]), name)
         super().__setattr__(name, value)
 
     def __dir__(self) -> list[str]:

@@ -39,6 +39,11 @@ ASSETS: Final = {
     "leaflet/images/marker-icon.png": "leaflet/dist/images/marker-icon.png",
     "leaflet/images/marker-icon-2x.png": "leaflet/dist/images/marker-icon-2x.png",
     "leaflet/images/marker-shadow.png": "leaflet/dist/images/marker-shadow.png",
+    # the build whose worker is a file: the other one needs a policy that lets blobs run
+    "maplibre-gl/maplibre-gl.js": "maplibre-gl/dist/maplibre-gl-csp.js",
+    "maplibre-gl/maplibre-gl-worker.js": "maplibre-gl/dist/maplibre-gl-csp-worker.js",
+    "maplibre-gl/maplibre-gl.css": "maplibre-gl/dist/maplibre-gl.css",
+    "maplibre-gl/leaflet-maplibre-gl.js": ("@maplibre/maplibre-gl-leaflet/leaflet-maplibre-gl.js"),
     "supercluster/supercluster.js": "supercluster/dist/supercluster.min.js",
     "swagger-ui/swagger-ui.css": "swagger-ui-dist/swagger-ui.css",
     "swagger-ui/swagger-ui-bundle.js": "swagger-ui-dist/swagger-ui-bundle.js",

@@ -15,7 +15,7 @@ import shapely
 from numpy.typing import NDArray
 
 from geodata.coverage import Coverage
-from geodata.errors import InputError
+from geodata.inputs import AREAS, POINTS, checked_frame, number, texts
 from geodata.metric import MetricPlane
 from geodata.schema import METHODS
 
@@ -29,6 +29,9 @@ _MEASURED_AT_ONCE: Final = 10_000
 _COVERS, _BOUNDARY, _SNAPPED, _EXCEPTION = (
     METHODS.index(name) for name in ("covers", "boundary", "snapped", "exception")
 )
+
+# No place on Earth is farther out, in any unit.
+_FARTHEST: Final = 1e12
 
 _NO_POSITION: Final = "no position: the household has no point"
 _NO_GRID: Final = "there is no grid"
@@ -68,11 +71,10 @@ def assign(
         a negative tolerance.
     """
     placer = Placer(grids, snap_tolerance_m)
-    if grids.crs is not None and households.crs is not None and grids.crs != households.crs:
-        households = households.to_crs(grids.crs)
+    households = checked_frame(households, "households", kinds=POINTS).to_crs(placer.crs)
     points = _points(households)
     x, y = shapely.get_x(points), shapely.get_y(points)
-    placed = np.isfinite(x) & np.isfinite(y)
+    placed = _has_place(x, y)
     position, method, distance = placer.place(x, y)
     grid_code = np.full(len(points), None, dtype=object)
     taken = position >= 0
@@ -104,6 +106,8 @@ class Placer:
     ----------
     codes : ndarray of object, shape (grids,)
         The grid codes, in the order of the grids.
+    crs : pyproj.CRS
+        That of the grids; EPSG:4326 where they had none.
 
     Notes
     -----
@@ -112,22 +116,15 @@ class Placer:
     """
 
     def __init__(self, grids: gpd.GeoDataFrame, snap_tolerance_m: float = 50.0) -> None:
-        if not snap_tolerance_m >= 0:
-            raise InputError(
-                f"the snap tolerance must be 0 m or more, not {snap_tolerance_m}",
-                field="snap_tolerance_m",
-            )
-        self.codes = _codes(grids)
+        self._tolerance_m = number(snap_tolerance_m, "snap_tolerance_m", unit=" m")
+        grids = checked_frame(grids, "grids", "grid_code", kinds=AREAS)
+        self.crs = grids.crs
+        self.codes = texts(grids, "grid_code", "grids", unique=True)
         # the lowest position is the lowest code
         self._order = np.argsort(self.codes, kind="stable").astype(np.int32)
-        twice = np.flatnonzero(self.codes[self._order[1:]] == self.codes[self._order[:-1]])
-        if len(twice):
-            code = self.codes[self._order[twice[0]]]
-            raise InputError(f"grid code '{code}' occurs more than once", field="grid_code")
         self._polygons = np.array(grids.geometry, dtype=object)[self._order]
         self._coverage = Coverage(self._polygons)
-        self._tolerance_m = snap_tolerance_m
-        self._geographic = grids.crs is None or bool(grids.crs.is_geographic)
+        self._geographic = bool(grids.crs.is_geographic)
         self._plane = MetricPlane.of_frame(grids)
 
     def place(
@@ -148,7 +145,7 @@ class Placer:
         inside = found >= 0
         method = np.where(inside, np.where(shared, _BOUNDARY, _COVERS), _EXCEPTION).astype(np.int8)
         distance = np.where(inside, 0.0, np.nan)
-        outside = np.flatnonzero(~inside & np.isfinite(x) & np.isfinite(y))
+        outside = np.flatnonzero(~inside & _has_place(x, y))
         for begin in range(0, len(outside), _MEASURED_AT_ONCE):
             some = outside[begin : begin + _MEASURED_AT_ONCE]
             nearest, distance[some] = self._nearest(x[some], y[some])
@@ -218,26 +215,13 @@ def _metres_apart(
     return np.asarray(shapely.distance(stretched, shapely.Point(0.0, 0.0)))
 
 
-def _codes(grids: gpd.GeoDataFrame) -> NDArray[Any]:
-    if "grid_code" not in grids.columns:
-        raise InputError("the grids have no column 'grid_code'", field="grid_code")
-    codes = grids["grid_code"].astype(object).to_numpy()
-    missing = np.flatnonzero(pd.isna(codes))
-    if len(missing):
-        raise InputError("a grid has no code", row=int(missing[0]) + 1, field="grid_code")
-    return np.array([str(code) for code in codes], dtype=object)
-
-
 def _points(households: gpd.GeoDataFrame) -> NDArray[Any]:
     """Points of the households, None where there is none."""
     points = np.array(households.geometry, dtype=object)
     points[shapely.is_empty(points)] = None
-    kinds = shapely.get_type_id(points)
-    wrong = np.flatnonzero(kinds > 0)
-    if len(wrong):
-        raise InputError(
-            f"a household must be a point, not a {points[wrong[0]].geom_type}",
-            row=int(wrong[0]) + 1,
-            field="geometry",
-        )
     return points
+
+
+def _has_place(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.bool_]:
+    with np.errstate(invalid="ignore"):
+        return (np.abs(x) < _FARTHEST) & (np.abs(y) < _FARTHEST)

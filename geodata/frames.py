@@ -11,6 +11,7 @@ import pandas as pd
 from geodata import read, validate
 from geodata.datum import best_datum, is_ballpark
 from geodata.errors import InputError
+from geodata.inputs import shown
 from geodata.manifest import HouseholdSource, Manifest, Source
 
 __all__ = ["Frames", "read_frames"]
@@ -86,6 +87,10 @@ def read_frames(manifest: Manifest, progress: Progress | None = None) -> Frames:
     InputError
         A file cannot be read, lacks a column, or no community is left.
     """
+    if not isinstance(manifest, Manifest):
+        raise InputError(
+            f"a manifest is needed, not {shown(manifest)}: read_manifest('dataset.toml') reads one"
+        )
     collected = _Collected(progress)
     for source in manifest.sources:
         read.inspect(source)  # every file and column, before the first long read

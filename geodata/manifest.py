@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar
 from geodata import _values as parsers
 from geodata._values import nearest
 from geodata.errors import ManifestError, UnreadableFile
+from geodata.inputs import checked_path
 from geodata.schema import LEVELS, ROLE_PATTERN
 
 __all__ = [
@@ -224,7 +225,7 @@ def read_manifest(path: str | Path) -> Manifest:
         A key or table is unknown, missing or of the wrong type, a value is out of range, or a
         file that it names does not exist.
     """
-    path = Path(path)
+    path = checked_path(path)
     tables = _parse(path)
     check = _Check(path.resolve())
     check.unknown(tables, _TABLES, "table")

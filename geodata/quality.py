@@ -20,7 +20,17 @@ from shapely import GeometryType
 from geodata.along import length_along, segments
 from geodata.coverage.faults import code_column
 from geodata.coverage.overlaps import joined, made_valid, overlapping_pairs
-from geodata.errors import InputError
+from geodata.inputs import (
+    ANY,
+    AREAS,
+    checked_frame,
+    checked_table,
+    counts,
+    limits,
+    optional_frame,
+    texts,
+)
+from geodata.inputs import geometries as as_array
 from geodata.metric import MetricPlane
 
 __all__ = [
@@ -46,9 +56,9 @@ def measure(
     grids: gpd.GeoDataFrame,
     communities: gpd.GeoDataFrame,
     barriers: gpd.GeoDataFrame | None = None,
-    target: int = 400,
-    minimum: int = 300,
-    maximum: int = 500,
+    target: float = 400,
+    minimum: float = 300,
+    maximum: float = 500,
 ) -> pd.Series:
     """Measure grids against their communities and the barriers.
 
@@ -87,18 +97,18 @@ def measure(
     InputError
         A column is missing.
     """
-    for column in ("community_code", "households"):
-        if column not in grids.columns:
-            raise InputError(f"the grids have no column '{column}'", field=column)
-    if grids.crs is not None and communities.crs is not None:
-        grids = grids.to_crs(communities.crs)
+    target, minimum, maximum = limits(target, minimum, maximum)
+    communities = checked_frame(communities, "communities", kinds=AREAS)
+    grids = checked_frame(grids, "grids", "community_code", "households", kinds=AREAS)
+    grids = grids.to_crs(communities.crs)
+    barriers = optional_frame(barriers, "barriers", kinds=ANY)
     plane = MetricPlane.of_frame(communities if len(communities) else grids)
     shapes = made_valid(plane.to_metres(np.array(grids.geometry, dtype=object)))
     flags = flag_names(grids)
     plain = np.array([not names for names in flags], dtype=bool)
-    households = grids["households"].to_numpy(dtype=np.float64)
+    households = counts(grids, "households", "grids").astype(np.float64)
     # codes are text, whatever the frame holds: 1 and "1" are the same community
-    community = grids["community_code"].astype(str).to_numpy(dtype=object)
+    community = texts(grids, "community_code", "grids")
 
     deviation = np.abs(signed_deviation(households[plain], community[plain], target))
     in_range = (households >= minimum) & (households <= maximum)
@@ -136,11 +146,10 @@ def polsby_popper(geometries: gpd.GeoSeries | gpd.GeoDataFrame | Any) -> NDArray
     ----------
     Polsby & Popper (1991), "The third criterion", Yale Law & Policy Review 9.
     """
+    shapes = as_array(geometries, "geometries")
     if isinstance(geometries, gpd.GeoDataFrame | gpd.GeoSeries):
         plane = MetricPlane.of_frame(geometries)
-        shapes = np.array(geometries.geometry, dtype=object)
     else:
-        shapes = np.array(geometries, dtype=object).reshape(-1)
         plane = MetricPlane.of_bounds(shapely.total_bounds(shapes))
     return _polsby_popper(plane.to_metres(shapes))
 
@@ -158,14 +167,15 @@ def _over(values: NDArray[Any], figure: Any) -> float:
 
 def flag_names(grids: gpd.GeoDataFrame) -> list[list[str]]:
     """Flags of each grid."""
+    checked_table(grids, "grids")
     if "flag" not in grids.columns:
         return [[] for _ in range(len(grids))]
-    texts = ["" if pd.isna(flag) else str(flag) for flag in grids["flag"]]
-    return [[name.strip() for name in text.split(";") if name.strip()] for text in texts]
+    flags = grids["flag"].where(grids["flag"].notna(), "")
+    return [[name.strip() for name in str(flag).split(";") if name.strip()] for flag in flags]
 
 
 def signed_deviation(
-    households: NDArray[np.float64], community: NDArray[Any], target: int
+    households: NDArray[np.float64], community: NDArray[Any], target: float
 ) -> NDArray[np.float64]:
     """How far each grid is above the mean of its community, as a share of it; below is negative."""
     own = pd.Series(households).groupby(pd.Series(community, dtype=object)).transform("mean")
@@ -175,6 +185,7 @@ def signed_deviation(
 
 def count_parts(shapes: NDArray[Any]) -> NDArray[np.int64]:
     """Parts of each polygon after those that share an edge are joined."""
+    shapes = as_array(shapes, "shapes")
     counts = np.array(shapely.get_num_geometries(shapes))
     several = np.flatnonzero(counts > 1)
     counts[several] = [

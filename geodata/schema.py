@@ -14,6 +14,7 @@ __all__ = [
     "CODE_PATTERN",
     "DIVISIONS",
     "FACILITIES",
+    "FIT_TOLERANCE_M",
     "GRIDS",
     "HOUSEHOLDS",
     "LEVELS",
@@ -24,6 +25,9 @@ __all__ = [
 ]
 
 STORAGE_CRS: Final = "EPSG:4326"
+
+#: Metres that a plan drawn by hand may miss its community by: half a millimetre at 1:2000.
+FIT_TOLERANCE_M: Final = 1.0
 
 #: Administrative levels from the top; the position is the rank (1 = province ... 5 = community).
 LEVELS: Final = ("province", "city", "county", "street", "community")

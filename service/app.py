@@ -17,7 +17,9 @@ from geodata.assets import VENDOR_URL
 from service.catalogue.published import COLLECTIONS
 from service.catalogue.reflected import reflect_tables
 from service.db.engine import Database
+from service.exports.job_routes import router as jobs_router
 from service.exports.routes import router as exports_router
+from service.flows.change_routes import router as change_router
 from service.flows.plan_routes import router as plans_router
 from service.households.routes import router as households_router
 from service.maps.routes import router as maps_router
@@ -27,6 +29,9 @@ from service.ogc.write_routes import router as write_router
 from service.settings import Settings
 from service.spatial.routes import router as spatial_router
 from service.teams.routes import router as teams_router
+from service.tiles.routes import TILE_PATH, send_tile
+from service.tiles.routes import router as tiles_router
+from service.tiles.store import TileStore
 from service.web.assets import VendorFiles
 from service.web.headers import AccessLog, SecurityHeaders
 from service.web.health import router as health_router
@@ -48,8 +53,11 @@ _ROUTERS = (
     spatial_router,
     households_router,
     plans_router,
+    change_router,
     maps_router,
     exports_router,
+    jobs_router,
+    tiles_router,
     health_router,
 )
 #: Packed already.
@@ -90,6 +98,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.memory = Memory()
     app.state.catalogue = COLLECTIONS
     app.state.editors = lambda: edits.EDITORS
+    app.state.tiles = TileStore()
+    app.add_route(TILE_PATH, send_tile, include_in_schema=False)
     for router in _ROUTERS:
         app.include_router(router)
     app.mount(VENDOR_URL, VendorFiles(settings.assets), name="vendor")

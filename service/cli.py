@@ -28,6 +28,7 @@ from service.commands.run import run
 from service.commands.sample import sample
 from service.commands.serve import serve
 from service.commands.staff import staff
+from service.commands.worker import worker
 
 __all__ = ["app", "main"]
 
@@ -65,6 +66,7 @@ app.command("map")(coverage_map)
 app.command()(export)
 app.command()(check)
 app.command()(serve)
+app.command()(worker)
 app.command()(sample)
 plan.app.command("compare")(compare)
 app.add_typer(plan.app)

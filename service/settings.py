@@ -60,6 +60,11 @@ class Settings(BaseSettings):
         column identifies a row; comma-separated.
     cors_origins : tuple of str
         Web sites whose pages may call the API, comma-separated; none by default.
+    exports : pathlib.Path or None
+        Where files of jobs lie, shared by the service and its workers; None means ``exports``
+        under ``home``.
+    export_days : int
+        Days after which a job that has ended is removed with its file.
     assets : pathlib.Path or None
         The ``node_modules`` folder with the web assets; None means the project's own.
     snap_tolerance_m : float
@@ -86,6 +91,8 @@ class Settings(BaseSettings):
     require_if_match: bool = True
     publish: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)] = ()
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)] = ()
+    exports: Path | None = None
+    export_days: int = Field(default=7, ge=1)
     assets: Path | None = None
     snap_tolerance_m: float = Field(default=50.0, ge=0.0, allow_inf_nan=False)
     default_limit: int = Field(default=100, ge=1)
@@ -103,6 +110,11 @@ class Settings(BaseSettings):
     def is_embedded(self) -> bool:
         """Whether Gridward runs the database itself."""
         return self.database_url is None
+
+    @property
+    def exports_folder(self) -> Path:
+        """Where files of jobs lie."""
+        return self.exports or self.home / "exports"
 
 
 def _explain(error: ValidationError) -> str:

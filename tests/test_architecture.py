@@ -25,6 +25,7 @@ FACE = {
     "check",
     "delineate",
     "draw",
+    "fit",
     "quality",
     "read_frames",
     "read_manifest",

@@ -1,7 +1,7 @@
 """Which atoms of one grid go to its neighbour: few households, both grids compact and whole.
 
 The candidates are sweeps over the giver in many directions, each adjusted by single flips; the
-energy is that of ``geodata.delineate.refine``, its balance left out.
+energy is that of ``geodata.delineate.energy``, its balance left out.
 """
 
 from __future__ import annotations

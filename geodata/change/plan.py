@@ -13,17 +13,23 @@ import shapely
 
 from geodata.assign import assign
 from geodata.change.board import Board, Site
+from geodata.change.naming import last_numbers
 from geodata.change.repair import Repaired, in_trouble, repair
-from geodata.change.result import Change, changed, checked_grids
+from geodata.change.result import Change, changed, checked_grids, checked_households
 from geodata.change.transfer import divide, follow, unite
-from geodata.delineate.inputs import (
-    barrier_lines,
-    checked_communities,
-    checked_limits,
-    household_points,
-)
+from geodata.delineate.inputs import barrier_lines, household_points
 from geodata.delineate.task import Limits
 from geodata.errors import InputError, PlanError
+from geodata.inputs import (
+    ANY,
+    AREAS,
+    checked_frame,
+    listed,
+    number,
+    optional_frame,
+    texts,
+)
+from geodata.inputs import limits as checked_sizes
 from geodata.metric import MetricPlane
 
 __all__ = ["merge", "rebalance", "split"]
@@ -97,13 +103,17 @@ def rebalance(
         Columns missing, codes twice, limits that contradict each other, a grid of a community
         that is not given.
     """
-    limits = checked_limits(target, minimum, maximum)
-    tidy = checked_grids(grids)
-    known = set(checked_communities(communities)["code"])
+    limits = Limits(*checked_sizes(target, minimum, maximum))
+    tidy, households = checked_grids(grids), checked_households(households)
+    barriers = optional_frame(barriers, "barriers", kinds=ANY)
+    places = checked_frame(communities, "communities", "code", kinds=AREAS)
+    known = set(texts(places, "code", "communities", unique=True))
     strange = tidy.loc[~tidy["community_code"].isin(known), ["grid_code", "community_code"]]
     if len(strange):
         code, community = strange.iloc[0]
         raise InputError(f"grid '{code}' is of community '{community}', which is not given")
+    if tidy.empty:
+        raise InputError("there are no grids to rebalance: delineate draws some")
     boards = _boards(
         tidy, households, barriers, limits, seed, snap_tolerance_m, used_codes,
         settled=_settled(tidy, limits),
@@ -116,7 +126,7 @@ def rebalance(
             progress(len(repaired), len(troubled))
     notes = {each.board.site.code: _note(each) for each in repaired if each.steps}
     after = _after(tidy, [each.board for each in repaired])
-    return changed(tidy, after, households, limits, snap_tolerance_m, notes)
+    return changed(tidy, after, households, limits, snap_tolerance_m, notes, accepted=True)
 
 
 def split(
@@ -161,10 +171,21 @@ def split(
     PlanError
         Its households all stand on one place, or no border between them can be drawn.
     """
-    limits = checked_limits(target, minimum, maximum)
-    tidy = checked_grids(grids)
+    limits = Limits(*checked_sizes(target, minimum, maximum))
+    tidy, households = checked_grids(grids), checked_households(households)
+    barriers = optional_frame(barriers, "barriers", kinds=ANY)
+    number(parts, "parts", least=2, whole=True)
+    if along is not None and not isinstance(along, shapely.LineString):
+        raise InputError("must be a shapely LineString in the CRS of the grids", field="along")
     board = _board_of(
-        tidy, [grid_code], households, barriers, limits, seed, snap_tolerance_m, used_codes
+        tidy,
+        listed([grid_code], "grid_code"),
+        households,
+        barriers,
+        limits,
+        seed,
+        snap_tolerance_m,
+        used_codes,
     )
     if along is not None:
         after = follow(board, grid_code, along)
@@ -178,8 +199,6 @@ def split(
 
 
 def _split_evenly(board: Board, grid_code: str, parts: int) -> Board:
-    if parts < 2:
-        raise InputError(f"a grid is split into 2 parts or more, not {parts}", field="parts")
     load, places = board.load(grid_code), len(board.places(grid_code))
     if places < parts:
         raise PlanError(
@@ -222,9 +241,9 @@ def merge(
         Fewer than two grids, an unknown one, grids of several communities or ones that do not
         hang together.
     """
-    limits = checked_limits(target, minimum, maximum)
-    tidy = checked_grids(grids)
-    wanted = sorted(set(codes))
+    limits = Limits(*checked_sizes(target, minimum, maximum))
+    tidy, households = checked_grids(grids), checked_households(households)
+    wanted = sorted(set(listed(codes, "codes")))
     if len(wanted) < 2:
         raise InputError("name two grids or more to merge", field="codes")
     board = _board_of(tidy, wanted, households, None, limits, 0, snap_tolerance_m, ())
@@ -295,7 +314,8 @@ def _boards(
     rows_of = pd.Series(np.arange(len(home))).groupby(home).indices
     lines, price = barrier_lines(barriers, grids.crs)
     tree = shapely.STRtree(lines) if lines is not None else None
-    last = _last_numbers(grids, used_codes)
+    used = listed(used_codes, "used_codes")
+    last = last_numbers(grids["community_code"], [*grids["grid_code"], *used])
     for code, group in grids.groupby("community_code", sort=True):
         if only is not None and code != only:
             continue
@@ -313,6 +333,11 @@ def _boards(
             seed=seed,
             settled=settled or {},
         )
+        if not shapely.coverage_is_valid(group.geometry.to_numpy()):
+            raise InputError(
+                f"the grids of community '{code}' overlap, or do not share every vertex where they "
+                "meet: geodata.fit(grids, communities) makes them fit"
+            )
         shapes = dict(zip(group["grid_code"], group.geometry, strict=True))
         yield Board.of(site, shapes, last[code])
 
@@ -325,25 +350,6 @@ def _settled(grids: gpd.GeoDataFrame, limits: Limits) -> dict[str, float]:
     load = known["households"].to_numpy(dtype=float)
     beyond = np.maximum(load - limits.maximum, 0.0) + np.maximum(limits.minimum - load, 0.0)
     return dict(zip(known["grid_code"], beyond.tolist(), strict=True))
-
-
-def _last_numbers(grids: gpd.GeoDataFrame, used_codes: Iterable[str]) -> dict[str, int]:
-    """The highest number of each community among its grids and the codes used in the past."""
-    last = dict.fromkeys(grids["community_code"], 0)
-    for code, community in zip(grids["grid_code"], grids["community_code"], strict=True):
-        last[community] = max(last[community], _number(code, community))
-    for code in used_codes:
-        # a number has three digits or more, and a community's code may begin another's
-        for end in range(1, len(code) - 2):
-            if code[:end] in last:
-                last[code[:end]] = max(last[code[:end]], _number(code, code[:end]))
-    return last
-
-
-def _number(code: str, community: str) -> int:
-    """The number in a grid code; 0 for a code of another scheme."""
-    digits = code.removeprefix(community)
-    return int(digits) if digits != code and digits.isascii() and digits.isdigit() else 0
 
 
 def _after(before: gpd.GeoDataFrame, boards: list[Board]) -> gpd.GeoDataFrame:

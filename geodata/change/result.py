@@ -15,19 +15,20 @@ from scipy.sparse.csgraph import connected_components
 
 from geodata.assign import assign
 from geodata.change.flags import flagged
-from geodata.delineate.inputs import checked_limits, household_points
+from geodata.delineate.inputs import household_points
 from geodata.delineate.task import Limits
 from geodata.errors import InputError
+from geodata.inputs import AREAS, POINTS, checked_frame, counts, texts, with_places
+from geodata.inputs import limits as checked_sizes
 from geodata.metric import MetricPlane
 from geodata.quality import polsby_popper
 
-__all__ = ["KINDS", "Change", "changed", "checked_grids", "compare"]
+__all__ = ["KINDS", "Change", "changed", "checked_grids", "checked_households", "compare"]
 
 #: Kinds of a row of the look-up, as the UK's statistics office names them.
 KINDS = {"U": "unchanged", "S": "split", "M": "merged", "X": "irregular"}
 #: Two grids have land in common when it is more than this, and this share of the smaller one.
 _COMMON_M2, _COMMON_SHARE = 1.0, 1e-4
-_STORAGE = "EPSG:4326"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,8 @@ def compare(
     InputError
         Columns missing, codes twice.
     """
-    limits = checked_limits(target, minimum, maximum)
+    limits = Limits(*checked_sizes(target, minimum, maximum))
+    households = checked_households(households)
     before, after = checked_grids(before), checked_grids(after)
     if after.crs != before.crs:
         after = after.to_crs(before.crs)
@@ -105,27 +107,27 @@ def compare(
 
 def checked_grids(grids: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     """Grids with texts for codes, in two dimensions, by code; an InputError otherwise."""
-    for column in ("grid_code", "community_code"):
-        if column not in grids:
-            raise InputError(f"the grids have no column '{column}'", field=column)
-        if grids[column].isna().any():
-            raise InputError(f"a grid has no {column}", field=column)
-    codes = grids["grid_code"].astype(str)
-    if codes.duplicated().any():
-        raise InputError(
-            f"grid code '{codes[codes.duplicated()].iloc[0]}' stands twice", field="grid_code"
-        )
+    grids = checked_frame(grids, "grids", "grid_code", "community_code", kinds=AREAS)
+    codes = texts(grids, "grid_code", "grids", unique=True)
+    communities = texts(grids, "community_code", "grids")
     shapes = shapely.force_2d(grids.geometry.to_numpy())
     bad = ~np.isin(shapely.get_type_id(shapes), (3, 6)) | shapely.is_empty(shapes)
     bad |= ~shapely.is_valid(shapes)
     if bad.any():
         raise InputError(
-            f"grid '{codes[bad].iloc[0]}' is no valid polygon; 'gridward check' shows where",
+            f"grid '{codes[bad][0]}' is no valid polygon; geodata.check says why",
             field="geometry",
         )
-    tidy = grids.set_geometry(gpd.GeoSeries(shapes, index=grids.index, crs=grids.crs or _STORAGE))
-    tidy["grid_code"], tidy["community_code"] = codes, grids["community_code"].astype(str)
+    tidy = grids.set_geometry(gpd.GeoSeries(shapes, index=grids.index, crs=grids.crs))
+    tidy["grid_code"], tidy["community_code"] = codes, communities
     return tidy.sort_values("grid_code", ignore_index=True)
+
+
+def checked_households(households: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Households as points with whole numbers of households; an InputError otherwise."""
+    points = checked_frame(households, "households", kinds=POINTS)
+    points = points.assign(households=counts(points, "households", "households"))
+    return with_places(points)
 
 
 def changed(
@@ -135,10 +137,13 @@ def changed(
     limits: Limits,
     snap_tolerance_m: float,
     notes: dict[str, tuple[str, str | None]] | None = None,
+    *,
+    accepted: bool = False,
 ) -> Change:
     """The change from one set of checked grids to another; see :class:`Change`.
 
-    ``notes`` gives, by community, the steps that were taken, in words, and what was redone.
+    ``notes`` gives, by community, the steps that were taken, in words, and what was redone;
+    ``accepted`` says that everything was tried, so that what is out of range is flagged.
     """
     _, load = household_points(households, before.crs)
     member = [
@@ -162,7 +167,7 @@ def changed(
         households=loads[1].to_numpy(dtype=np.int64),
         parts=shapely.get_num_geometries(after.geometry.to_numpy()).astype(np.int32),
     )
-    after = flagged(after, households, member[1], limits)
+    after = flagged(after, households, member[1], limits, accepted=accepted)
     lookup = _lookup(before, after, moves)
     return Change(
         grids=after,

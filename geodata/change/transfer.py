@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from geodata.change.atoms import GIVER, Wish, choices
 from geodata.change.board import Board
 from geodata.change.borders import Outline, finishes, redraw, united
+from geodata.change.naming import handed_on
 from geodata.delineate.community import solve
 from geodata.delineate.energy import Weights
 from geodata.delineate.graph import totals
@@ -237,10 +237,6 @@ def _names(board: Board, codes: list[str], shapes: NDArray[Any]) -> list[str]:
     i, j = shapely.STRtree(old).query(shapes, predicate="intersects")
     land = shapely.area(shapely.intersection(shapes[i], old[j]))
     np.add.at(common, (i, j), 0.5 * land / shapely.area(shapes).sum())
-    names = {
-        new: known[at]
-        for new, at in zip(*(side.tolist() for side in linear_sum_assignment(-common)), strict=True)
-        if common[new, at] > 0
-    }
+    names = [None if at < 0 else known[at] for at in handed_on(common).tolist()]
     fresh = iter(board.fresh_codes(len(shapes)))
-    return [names.get(number) or next(fresh) for number in range(len(shapes))]
+    return [name or next(fresh) for name in names]

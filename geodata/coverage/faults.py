@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from geodata.coverage.overlaps import joined, made_valid, overlapping_pairs
 from geodata.errors import InputError
+from geodata.inputs import AREAS, checked_frame, number, optional_frame
 from geodata.metric import MetricPlane
 
-__all__ = ["AREA_TOLERANCE_M2", "FAULT_KINDS", "check", "code_column", "fault_frame"]
+__all__ = ["AREA_TOLERANCE_M2", "FAULT_KINDS", "check", "code_column", "codes_of", "fault_frame"]
 
 #: Faults of a smaller area are the rounding of coordinates: 1 cm across over 10 cm.
 AREA_TOLERANCE_M2: Final = 1e-3
@@ -68,7 +69,10 @@ def check(
     InputError
         No column that could be a code.
     """
-    codes = _codes(polygons, code_column(polygons))
+    polygons = checked_frame(polygons, "polygons")
+    parents = optional_frame(parents, "parents", kinds=AREAS)
+    number(tolerance_m2, "tolerance_m2")
+    codes = codes_of(polygons, code_column(polygons))
     plane = MetricPlane.of_frame(polygons)
     geometries = np.array(polygons.geometry, dtype=object)
     shapes = made_valid(geometries)
@@ -85,11 +89,10 @@ def check(
     if parents is None:
         faults += _enclosed_gaps(shapes, codes, unit, tolerance_m2)
     else:
-        if polygons.crs is not None and parents.crs is not None:
-            parents = parents.to_crs(polygons.crs)
+        parents = parents.to_crs(polygons.crs)
         link = next((c for c in ("community_code", "parent") if c in polygons.columns), None)
         own = code_column(polygons)
-        named = _codes(polygons, link) if link and link != own else None
+        named = codes_of(polygons, link) if link and link != own else None
         faults += _against_parents(shapes, codes, named, parents, unit, tolerance_m2)
     return fault_frame(faults, polygons.crs)
 
@@ -123,9 +126,10 @@ def fault_frame(faults: Iterable[Fault], crs: Any) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(frame, geometry=[row[4] for row in rows], crs=crs)
 
 
-def _codes(frame: pd.DataFrame, column: str) -> list[str]:
+def codes_of(frame: pd.DataFrame, column: str) -> list[str]:
     """Codes as text; a missing one as empty text."""
-    return ["" if pd.isna(code) else str(code) for code in frame[column]]
+    missing = frame[column].isna().to_numpy()
+    return ["" if gone else str(code) for code, gone in zip(frame[column], missing, strict=True)]
 
 
 def _invalid(
@@ -196,7 +200,7 @@ def _against_parents(
 ) -> Iterator[Fault]:
     """Find gaps in the parents and strays outside them."""
     areas = made_valid(np.array(parents.geometry, dtype=object))
-    parent_codes = _codes(parents, code_column(parents))
+    parent_codes = codes_of(parents, code_column(parents))
     if named is None:
         areas = np.array([shapely.union_all(areas)], dtype=object)
         owner = np.zeros(len(shapes), dtype=np.int64)

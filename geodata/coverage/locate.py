@@ -7,7 +7,6 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import geopandas as gpd
 import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +15,7 @@ from shapely import GeometryType
 from geodata.coverage.crossing import UNDECIDED, locate_in_slabs
 from geodata.coverage.slabs import SlabIndex, build_index
 from geodata.errors import InputError
+from geodata.inputs import geometries
 
 __all__ = ["Coverage"]
 
@@ -43,7 +43,7 @@ class Coverage:
     Raises
     ------
     InputError
-        A geometry that is not a polygon, with its position.
+        Something that is no geometry, or one that is not a polygon, with its position.
 
     Examples
     --------
@@ -54,9 +54,7 @@ class Coverage:
     """
 
     def __init__(self, polygons: Any) -> None:
-        if isinstance(polygons, gpd.GeoDataFrame):
-            polygons = polygons.geometry
-        self._polygons = np.array(polygons, dtype=object).reshape(-1)
+        self._polygons = geometries(polygons, "polygons")
         kinds = shapely.get_type_id(self._polygons)
         wrong = np.flatnonzero(
             ~np.isin(kinds, [GeometryType.POLYGON, GeometryType.MULTIPOLYGON])
@@ -118,13 +116,7 @@ class Coverage:
             share, or where they overlap. A point on the outer boundary, which one polygon only
             covers, is no tie and False.
         """
-        px, py = np.broadcast_arrays(
-            np.atleast_1d(np.asarray(x, dtype=np.float64)),
-            np.atleast_1d(np.asarray(y, dtype=np.float64)),
-        )
-        px, py = np.ascontiguousarray(px), np.ascontiguousarray(py)
-        if px.ndim != 1:
-            raise ValueError(f"x and y must have one dimension, not {px.ndim}")
+        px, py = _coordinates(x, y)
         if self._vertices == 0:
             return np.full(len(px), -1, dtype=np.int32), np.zeros(len(px), dtype=bool)
         self._asked += len(px)
@@ -174,6 +166,20 @@ class Coverage:
         count = np.bincount(finite[point], minlength=len(x))
         found = np.where(count > 0, lowest, -1).astype(np.int32)
         return found, count > 1
+
+
+def _coordinates(x: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Both as arrays of one dimension and the same length."""
+    try:
+        px, py = np.broadcast_arrays(
+            np.atleast_1d(np.asarray(x, dtype=np.float64)),
+            np.atleast_1d(np.asarray(y, dtype=np.float64)),
+        )
+    except (TypeError, ValueError) as error:
+        raise InputError(f"x and y must be numbers, as many of each: {error}") from error
+    if px.ndim != 1:
+        raise InputError(f"x and y must have one dimension, not {px.ndim}")
+    return np.ascontiguousarray(px), np.ascontiguousarray(py)
 
 
 def _processors() -> int:

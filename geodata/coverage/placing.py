@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from geodata.coverage.faults import code_column
 from geodata.coverage.overlaps import made_valid
+from geodata.inputs import AREAS, checked_frame
 from geodata.metric import MetricPlane
 
 __all__ = ["place_in_parents"]
@@ -31,8 +32,8 @@ def place_in_parents(polygons: gpd.GeoDataFrame, parents: gpd.GeoDataFrame) -> N
     (len(polygons),) object
         Of parents that hold equally much, the lowest code; None where none holds any.
     """
-    if polygons.crs is not None and parents.crs is not None:
-        parents = parents.to_crs(polygons.crs)
+    polygons = checked_frame(polygons, "polygons")
+    parents = checked_frame(parents, "parents", kinds=AREAS).to_crs(polygons.crs)
     plane = MetricPlane.of_frame(parents)
     order = np.argsort(parents[code_column(parents)].astype(str).to_numpy(), kind="stable")
     codes = parents[code_column(parents)].astype(str).to_numpy(dtype=object)[order]

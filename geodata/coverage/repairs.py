@@ -6,13 +6,19 @@ from typing import Any, Final
 
 import geopandas as gpd
 import numpy as np
-import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from geodata.coverage.faults import AREA_TOLERANCE_M2, Fault, code_column, fault_frame
+from geodata.coverage.faults import (
+    AREA_TOLERANCE_M2,
+    Fault,
+    code_column,
+    codes_of,
+    fault_frame,
+)
 from geodata.coverage.locate import Coverage
 from geodata.coverage.overlaps import made_valid, overlapping_pairs
+from geodata.inputs import AREAS, checked_frame
 from geodata.metric import MetricPlane
 
 __all__ = ["SLIVER_M2", "repair"]
@@ -56,8 +62,9 @@ def repair(polygons: gpd.GeoDataFrame) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFra
     The boundaries of all polygons in conflict are noded together and every face between them is
     given to one owner, as a planar arrangement: what is shared is shared exactly.
     """
+    polygons = checked_frame(polygons, "polygons", kinds=AREAS)
     unit = MetricPlane.of_frame(polygons).square_metres_per_unit
-    codes = ["" if pd.isna(code) else str(code) for code in polygons[code_column(polygons)]]
+    codes = codes_of(polygons, code_column(polygons))
     order = np.array(sorted(range(len(codes)), key=lambda k: (codes[k], k)), dtype=np.int64)
     ranked = [codes[k] for k in order]
     given = np.array(polygons.geometry, dtype=object)[order]

@@ -11,10 +11,10 @@ import pandas as pd
 import shapely
 
 from geodata.assign import assign
-from geodata.change.heirs import find_heirs
 from geodata.draw.encode import encode_points
 from geodata.draw.page import ComparisonMap
 from geodata.draw.payload import coverage_payload
+from geodata.inputs import AREAS, POINTS, checked_frame, counts, limits, placed, texts
 from geodata.schema import STORAGE_CRS
 
 __all__ = ["comparison_map"]
@@ -27,9 +27,9 @@ def comparison_map(
     *,
     communities: gpd.GeoDataFrame | None = None,
     barriers: gpd.GeoDataFrame | None = None,
-    target: int = 400,
-    minimum: int = 300,
-    maximum: int = 500,
+    target: float = 400,
+    minimum: float = 300,
+    maximum: float = 500,
     snap_tolerance_m: float = 50,
     title: str | None = None,
     tiles: str | None = None,
@@ -38,9 +38,8 @@ def comparison_map(
 ) -> ComparisonMap:
     """Draw two plans as a choice on one map, in the look of :func:`geodata.draw.coverage_map`.
 
-    A household moves when it leaves the heir of its grid (:func:`geodata.change.heirs.find_heirs`):
-    a grid that gives a block away does not move all its households for bearing another code. Only
-    the households that move are put into the page, as places without their addresses.
+    A household moves when its grid has another code. Only the households that move are put into
+    the page, as places without their addresses.
 
     Parameters
     ----------
@@ -74,6 +73,7 @@ def comparison_map(
     moved = _moved(old, new, households, snap_tolerance_m) if households is not None else None
     if moved is not None:
         payload["moved"] = moved
+    target, minimum, maximum = limits(target, minimum, maximum)
     meta = {
         "title": title or "Two plans compared",
         "target": int(target),
@@ -87,11 +87,9 @@ def comparison_map(
 
 def _side(grids: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     """Grids in longitude and latitude, in the order in which the page has them."""
-    if grids.crs is not None and grids.crs != STORAGE_CRS:
-        grids = grids.to_crs(STORAGE_CRS)
-    if "grid_code" in grids.columns:
-        grids = grids.sort_values("grid_code", kind="stable")
-    return grids.reset_index(drop=True)
+    grids = checked_frame(grids, "grids", "grid_code", kinds=AREAS).to_crs(STORAGE_CRS)
+    grids = grids.assign(grid_code=texts(grids, "grid_code", "grids", unique=True))
+    return grids.sort_values("grid_code", kind="stable").reset_index(drop=True)
 
 
 def _unlike(grids: gpd.GeoDataFrame, others: gpd.GeoDataFrame) -> list[int]:
@@ -99,8 +97,8 @@ def _unlike(grids: gpd.GeoDataFrame, others: gpd.GeoDataFrame) -> list[int]:
     own, known = (
         shapely.to_wkb(shapely.normalize(frame.geometry.to_numpy())) for frame in (grids, others)
     )
-    same = {bytes(shape) for shape in known}
-    return [int(bytes(shape) not in same) for shape in own]
+    same = set(known.tolist())
+    return [int(shape not in same) for shape in own.tolist()]
 
 
 def _moved(
@@ -110,11 +108,8 @@ def _moved(
     snap_tolerance_m: float,
 ) -> dict[str, Any]:
     """Places whose households move: x, y, households, positions of the grids (-1 for none)."""
-    homes = households[~(households.geometry.is_empty | households.geometry.isna())]
-    if homes.crs is not None and homes.crs != STORAGE_CRS:
-        homes = homes.to_crs(STORAGE_CRS)
-    homes = homes.reset_index(drop=True)
-    heirs = find_heirs(before, after, homes, snap_tolerance_m=snap_tolerance_m)
+    homes = checked_frame(households, "households", kinds=POINTS).to_crs(STORAGE_CRS)
+    homes = homes[placed(homes.geometry.to_numpy())].reset_index(drop=True)
     old, new = (
         assign(grids, homes, snap_tolerance_m)["grid_code"].to_numpy(dtype=object)
         for grids in (before, after)
@@ -125,14 +120,10 @@ def _moved(
             "y": np.rint(homes.geometry.y.to_numpy() * 1e6) / 1e6,
             "before": _positions(before, old),
             "after": _positions(after, new),
-            "households": homes["households"] if "households" in homes.columns else 1,
+            "households": counts(homes, "households", "households"),
         }
     )
-    stays = [
-        pd.isna(then) if pd.isna(now) else heirs.get(now) == then
-        for then, now in zip(old, new, strict=True)
-    ]
-    places = rows[~np.array(stays, dtype=bool)]
+    places = rows[np.array([then != now for then, now in zip(old, new, strict=True)], dtype=bool)]
     places = places.groupby(["x", "y", "before", "after"], sort=True)["households"].sum()
     places = places.reset_index()
     return {

@@ -11,6 +11,8 @@ import pandas as pd
 
 from geodata.draw.page import CoverageMap
 from geodata.draw.payload import coverage_payload
+from geodata.errors import InputError
+from geodata.inputs import checked_path, limits, shown
 from geodata.write.pages import write_page
 
 __all__ = ["coverage_map", "save_map"]
@@ -26,9 +28,9 @@ def coverage_map(
     posts: pd.DataFrame | None = None,
     vacancies: pd.DataFrame | None = None,
     team: Mapping[str, int] | None = None,
-    target: int = 400,
-    minimum: int = 300,
-    maximum: int = 500,
+    target: float = 400,
+    minimum: float = 300,
+    maximum: float = 500,
     title: str | None = None,
     barriers: gpd.GeoDataFrame | None = None,
     addresses: bool = True,
@@ -97,6 +99,7 @@ def coverage_map(
         barriers=barriers,
         addresses=addresses,
     )
+    target, minimum, maximum = limits(target, minimum, maximum)
     meta = {
         "title": title or "Coverage of service grids",
         "target": int(target),
@@ -113,10 +116,14 @@ def save_map(map_: folium.Map, path: Path | str) -> Path:
 
     Raises
     ------
+    InputError
+        Something that is no map, or no path.
     UnavailableError
         The file cannot be written.
     """
-    return write_page(map_.get_root().render(), path)
+    if not hasattr(map_, "get_root"):
+        raise InputError(f"a map is needed, as coverage_map gives it, not {shown(map_)}")
+    return write_page(map_.get_root().render(), checked_path(path))
 
 
 def _roles(payload: dict[str, object], team: Mapping[str, int] | None) -> list[str]:

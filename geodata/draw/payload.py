@@ -7,16 +7,28 @@ a telephone number) cannot reach the page.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
+from shapely import GeometryType
 
 from geodata.draw.encode import encode_lines, encode_points, encode_polygons
 from geodata.errors import InputError
+from geodata.inputs import (
+    ANY,
+    AREAS,
+    POINTS,
+    checked_frame,
+    checked_table,
+    counts,
+    number,
+    placed,
+    texts,
+)
 from geodata.metric import MetricPlane
 from geodata.schema import STORAGE_CRS
 
@@ -48,11 +60,12 @@ def coverage_payload(
     The frames are those of :func:`geodata.draw.coverage_map`. References between columns are
     positions (a post names the position of its grid and of its member).
     """
-    grids = _prepared(grids, "grids", ("grid_code", "community_code", "households"))
+    grids = _prepared(grids, "grids", "grid_code", "community_code", "households", kinds=AREAS)
+    grids = grids.assign(
+        grid_code=texts(grids, "grid_code", "grids", unique=True),
+        households=counts(grids, "households", "grids"),
+    )
     grids = grids.sort_values("grid_code", kind="stable").reset_index(drop=True)
-    if (repeated := grids["grid_code"].duplicated()).any():
-        code = grids.loc[repeated, "grid_code"].iloc[0]
-        raise InputError(f"grid code '{code}' occurs more than once", field="grid_code")
     payload: dict[str, Any] = {
         "grids": _grid_columns(grids, vacancies),
         "bounds": _bounds(grids, communities),
@@ -64,7 +77,9 @@ def coverage_payload(
         payload["households"] = _household_columns(households, grids, addresses=addresses)
     member_at: dict[str, int] = {}
     if members is not None:
-        members = _prepared(members, "members", ("member_id",)).sort_values("member_id")
+        members = _prepared(members, "members", "member_id", kinds=POINTS)
+        members = members.assign(member_id=texts(members, "member_id", "members"))
+        members = members.sort_values("member_id")
         member_at = {identifier: row for row, identifier in enumerate(members["member_id"])}
         payload["members"] = _member_columns(members)
     if facilities is not None:
@@ -76,34 +91,35 @@ def coverage_payload(
     if vacancies is not None:
         payload["vacancies"] = _vacancy_columns(vacancies, grid_at)
     if team is not None:
-        payload["team"] = {str(role): int(number) for role, number in team.items()}
+        if not isinstance(team, Mapping):
+            raise InputError("the team must be a mapping of roles to posts", field="team")
+        payload["team"] = {
+            str(role): int(number(posts, f"team.{role}", whole=True))
+            for role, posts in team.items()
+        }
     return payload
 
 
-def _prepared(frame: gpd.GeoDataFrame, name: str, columns: Sequence[str]) -> gpd.GeoDataFrame:
-    """Return the frame in longitude and latitude, or say which column it lacks."""
-    _require(frame, name, columns)
-    if frame.crs is not None and frame.crs != STORAGE_CRS:
-        return frame.to_crs(STORAGE_CRS)
-    return frame
-
-
-def _require(frame: pd.DataFrame, name: str, columns: Sequence[str]) -> None:
-    for column in columns:
-        if column not in frame.columns:
-            raise InputError(f"the {name} to draw have no such column", field=column)
+def _prepared(
+    frame: gpd.GeoDataFrame, name: str, *columns: str, kinds: frozenset[GeometryType]
+) -> gpd.GeoDataFrame:
+    """Return the frame in longitude and latitude, or say what is wrong with it."""
+    return checked_frame(frame, name, *columns, kinds=kinds).to_crs(STORAGE_CRS)
 
 
 def _texts(frame: pd.DataFrame, column: str) -> list[str]:
     """Return a column as text, empty where it is missing or not given."""
     if column not in frame.columns:
         return [""] * len(frame)
-    return ["" if pd.isna(value) else str(value) for value in frame[column]]
+    given = frame[column]
+    return [str(value) for value in given.astype(object).where(given.notna(), "")]
 
 
 def _bounds(grids: gpd.GeoDataFrame, communities: gpd.GeoDataFrame | None) -> list[float]:
     frame = (
-        grids if len(grids) or communities is None else _prepared(communities, "communities", ())
+        grids
+        if len(grids) or communities is None
+        else _prepared(communities, "communities", kinds=AREAS)
     )
     bounds = np.asarray(frame.total_bounds, dtype=np.float64)
     return bounds.round(6).tolist() if np.isfinite(bounds).all() else [-180.0, -85.0, 180.0, 85.0]
@@ -113,14 +129,15 @@ def _grid_columns(grids: gpd.GeoDataFrame, vacancies: pd.DataFrame | None) -> di
     columns = {
         "code": _texts(grids, "grid_code"),
         "community": _texts(grids, "community_code"),
-        "households": grids["households"].astype("int64").tolist(),
+        "households": grids["households"].tolist(),
         "flag": _texts(grids, "flag"),
         "reason": _texts(grids, "reason"),
         "geometry": encode_polygons(grids.geometry),
     }
     if vacancies is not None:
-        _require(vacancies, "vacancies", ("grid_code", "missing"))
-        missing = vacancies.groupby("grid_code")["missing"].sum()
+        checked_table(vacancies, "vacancies", "grid_code", "missing")
+        known = pd.Series(counts(vacancies, "missing", "vacancies"))
+        missing = known.groupby(texts(vacancies, "grid_code", "vacancies")).sum()
         columns["missing"] = (
             missing.reindex(grids["grid_code"], fill_value=0).astype("int64").tolist()
         )
@@ -128,7 +145,9 @@ def _grid_columns(grids: gpd.GeoDataFrame, vacancies: pd.DataFrame | None) -> di
 
 
 def _community_columns(communities: gpd.GeoDataFrame) -> dict[str, Any]:
-    frame = _prepared(communities, "communities", ("code",)).sort_values("code", kind="stable")
+    frame = _prepared(communities, "communities", "code", kinds=AREAS)
+    frame = frame.assign(code=texts(frame, "code", "communities"))
+    frame = frame.sort_values("code", kind="stable")
     return {
         "code": _texts(frame, "code"),
         "name": _texts(frame, "name"),
@@ -140,18 +159,14 @@ def _household_columns(
     households: gpd.GeoDataFrame, grids: gpd.GeoDataFrame, *, addresses: bool
 ) -> dict[str, Any]:
     """Return one row a place; with ``addresses`` also one row for each address at it."""
-    frame = _prepared(households, "households", ())
-    frame = frame[~(frame.geometry.is_empty | frame.geometry.isna())]
+    frame = _prepared(households, "households", kinds=POINTS)
+    frame = frame[placed(frame.geometry.to_numpy())]
     rows = pd.DataFrame(
         {
             "x": np.rint(frame.geometry.x.to_numpy() * 1e6) / 1e6,
             "y": np.rint(frame.geometry.y.to_numpy() * 1e6) / 1e6,
             "address": _texts(frame, "address"),
-            "households": (
-                frame["households"].to_numpy(dtype=np.int64)
-                if "households" in frame.columns
-                else np.ones(len(frame), dtype=np.int64)
-            ),
+            "households": counts(frame, "households", "households"),
         }
     )
     places = rows.groupby(["x", "y"], sort=True)["households"].sum().reset_index()
@@ -179,8 +194,7 @@ def _grid_of_places(places: pd.DataFrame, grids: gpd.GeoDataFrame) -> list[int]:
 
 
 def _member_columns(members: gpd.GeoDataFrame) -> dict[str, Any]:
-    known = ~(members.geometry.is_empty | members.geometry.isna()).to_numpy()
-    at = np.flatnonzero(known)
+    at = np.flatnonzero(placed(members.geometry.to_numpy()))
     places = members.geometry.iloc[at]
     return {
         "id": _texts(members, "member_id"),
@@ -198,8 +212,8 @@ def _role_list(value: Any) -> list[str]:
 
 
 def _facility_columns(facilities: gpd.GeoDataFrame) -> dict[str, Any]:
-    frame = _prepared(facilities, "facilities", ())
-    frame = frame[~(frame.geometry.is_empty | frame.geometry.isna())]
+    frame = _prepared(facilities, "facilities", kinds=POINTS)
+    frame = frame[placed(frame.geometry.to_numpy())]
     frame = frame.assign(_x=frame.geometry.x, _y=frame.geometry.y)
     order = [column for column in ("_x", "_y", "facility_id", "name") if column in frame.columns]
     frame = frame.sort_values(order, kind="stable")
@@ -214,10 +228,15 @@ def _post_columns(
     posts: pd.DataFrame, grid_at: Mapping[str, int], member_at: Mapping[str, int]
 ) -> dict[str, Any]:
     """Return the posts; a member who is not among ``members`` goes by the identifier."""
-    _require(posts, "posts", ("member_id", "grid_code", "role"))
+    posts = checked_table(posts, "posts", "member_id", "grid_code", "role")
+    posts = posts.assign(
+        **{name: texts(posts, name, "posts") for name in ("member_id", "grid_code", "role")}
+    )
     frame = posts[posts["grid_code"].isin(grid_at.keys())]
     frame = frame.sort_values(["grid_code", "role", "member_id"], kind="stable")
-    distance = pd.to_numeric(frame.get("distance_m", pd.Series(np.nan, index=frame.index)))
+    distance = pd.to_numeric(
+        frame.get("distance_m", pd.Series(np.nan, index=frame.index)), errors="coerce"
+    )
     return {
         "grid": [grid_at[code] for code in frame["grid_code"]],
         "member": [member_at.get(who, str(who)) for who in frame["member_id"]],
@@ -227,20 +246,25 @@ def _post_columns(
 
 
 def _vacancy_columns(vacancies: pd.DataFrame, grid_at: Mapping[str, int]) -> dict[str, Any]:
-    _require(vacancies, "vacancies", ("grid_code", "role", "missing"))
+    vacancies = checked_table(vacancies, "vacancies", "grid_code", "role", "missing")
+    vacancies = vacancies.assign(
+        grid_code=texts(vacancies, "grid_code", "vacancies"),
+        role=texts(vacancies, "role", "vacancies"),
+        missing=counts(vacancies, "missing", "vacancies"),
+    )
     frame = vacancies[(vacancies["missing"] > 0) & vacancies["grid_code"].isin(grid_at.keys())]
     frame = frame.sort_values(["grid_code", "role"], kind="stable")
     return {
         "grid": [grid_at[code] for code in frame["grid_code"]],
         "role": _texts(frame, "role"),
-        "missing": frame["missing"].astype("int64").tolist(),
+        "missing": frame["missing"].tolist(),
         "reason": _texts(frame, "reason"),
     }
 
 
 def _backdrop(barriers: gpd.GeoDataFrame) -> list[dict[str, Any]]:
     """Return roads, rail and water by kind, simplified to what a picture needs."""
-    frame = _prepared(barriers, "barriers", ())
+    frame = _prepared(barriers, "barriers", kinds=ANY)
     frame = frame[~(frame.geometry.is_empty | frame.geometry.isna())]
     if len(frame) == 0:
         return []

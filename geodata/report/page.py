@@ -20,6 +20,7 @@ from geodata.coverage.faults import code_column
 from geodata.coverage.overlaps import made_valid
 from geodata.errors import InputError
 from geodata.metric import MetricPlane
+from geodata.report.faults import fault_section
 from geodata.report.figures import (
     Drawn,
     Sizes,
@@ -156,6 +157,9 @@ def quality_report(
         sizes=sizes,
         communities=len(frames.communities),
         summary=summary(sets[0][1]),
+        faults=fault_section(
+            frames.grids, frames.communities, frames.plane, drawn.shapes, frames.outlines()
+        ),
         has_barriers=barriers is not None,
         histograms=_histograms(loads, sizes),
         maps=_maps(drawn, frames),

@@ -11,7 +11,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-__all__ = ["Bar", "Window", "histogram", "shape_map", "simplified", "thumbnail"]
+__all__ = ["Bar", "Window", "fault_map", "histogram", "shape_map", "simplified", "thumbnail"]
 
 _UNITS: Final = 10  # units a pixel
 _POLYGON_TYPES: Final = (3, 6)
@@ -113,6 +113,34 @@ def shape_map(
     drawn.append(f'<path class="hatch" d="{over}"/>' if over else "")
     border = "".join(window.path(shape) for shape in outlines)
     drawn.append(f'<path class="community" d="{border}"/>' if border else "")
+    drawn.append(_scale_bar(window))
+    drawn.append("</svg>")
+    return "".join(drawn)
+
+
+def fault_map(
+    window: Window,
+    shapes: NDArray[Any],
+    outlines: NDArray[Any],
+    faults: NDArray[Any],
+    marks: NDArray[Any],
+    label: str,
+) -> str:
+    """Grids without colours, what is wrong in colour, and a number at each of the marks."""
+    drawn = [window.open_tag(label, "map")]
+    for kind, own in (("near", shapes), ("community", outlines), ("fault", faults)):
+        steps = "".join(window.path(shape) for shape in own)
+        drawn.append(f'<path class="{kind}" d="{steps}"/>' if steps else "")
+    unit = window.metres_per_pixel / _UNITS
+    for number, mark in reversed(list(enumerate(marks, start=1))):
+        if mark is None or mark.is_empty:
+            continue
+        x = round((mark.x - window.west) / unit)
+        y = round((window.north - mark.y) / unit)
+        drawn.append(
+            f'<circle class="pin" cx="{x}" cy="{y}" r="95"/>'
+            f'<text class="pin" x="{x}" y="{y + 38}" text-anchor="middle">{number}</text>'
+        )
     drawn.append(_scale_bar(window))
     drawn.append("</svg>")
     return "".join(drawn)

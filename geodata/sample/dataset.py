@@ -13,6 +13,7 @@ import pyarrow as pa
 import shapely
 
 from geodata.errors import InputError
+from geodata.inputs import checked_path, number
 from geodata.sample.county import Patch, make_plan, patches
 from geodata.sample.dirt import spoil
 from geodata.sample.files import (
@@ -72,14 +73,14 @@ def checked_plan(kind: str, households: int | None, seed: int) -> Plan:
     InputError
         An unknown kind, too few or too many households, or a negative seed.
     """
-    if kind not in HOUSEHOLDS:
+    if not isinstance(kind, str) or kind not in HOUSEHOLDS:
         raise InputError(f"'{kind}' is no kind of sample; choose town, city or province")
-    count = HOUSEHOLDS[kind] if households is None else households
+    wanted = HOUSEHOLDS[kind] if households is None else households
+    count = int(number(wanted, "households", whole=True))
+    seed = int(number(seed, "seed", whole=True, most=2**31 - 1))
     low, high = LIMITS[kind]
     if not low <= count <= high:
         raise InputError(f"a {kind} has {low:,} to {high:,} households, not {count:,}")
-    if not 0 <= seed < 2**31:
-        raise InputError(f"the seed is a whole number from 0 to {2**31 - 1}, not {seed}")
     return make_plan(kind, count, seed)
 
 
@@ -127,9 +128,9 @@ def write_sample(
     """
     plan = checked_plan(kind, households, seed)
     form = format or ("geoparquet" if kind == "province" else "csv")
-    if form not in FORMATS:
+    if not isinstance(form, str) or form not in FORMATS:
         raise InputError(f"'{form}' is no format of a sample; choose csv or geoparquet")
-    folder = Path(directory)
+    folder = checked_path(directory)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return _write(plan, folder, form, progress)

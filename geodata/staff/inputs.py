@@ -16,6 +16,7 @@ import shapely
 from numpy.typing import NDArray
 
 from geodata.errors import InputError
+from geodata.inputs import ANY, POINTS, checked_frame, number
 from geodata.metric import MetricPlane
 from geodata.staff.problem import Flags, Floats, Ints, StaffingProblem
 
@@ -71,19 +72,20 @@ def read_request(
     InputError
         Whatever cannot be used, by row and field.
     """
-    if max_posts < 1:
-        raise InputError(f"must be at least 1, not {max_posts}", field="max_posts")
-    for name, value in (("max_distance_m", max_distance_m), ("stability_m", stability_m)):
-        if value is not None and not value >= 0:
-            raise InputError(f"must be 0 m or more, not {value}", field=name)
+    max_posts = int(number(max_posts, "max_posts", least=1, whole=True))
+    stability_m = number(stability_m, "stability_m", unit=" m")
+    if max_distance_m is not None:
+        number(max_distance_m, "max_distance_m", unit=" m")
+    grids = checked_frame(grids, "grids", "grid_code", kinds=ANY)
+    members = checked_frame(members, "members", "member_id", "roles", kinds=POINTS)
     roles, demand = _team(team)
     codes = _unique_text(grids, "grid_code", "grid code")
     ids = _unique_text(members, "member_id", "member id")
-    if grids.crs is not None and members.crs is not None and grids.crs != members.crs:
+    if grids.crs != members.crs:
         members = members.to_crs(grids.crs)
     eligible, unknown = _eligible(_column(members, "roles"), roles)
     limit = _limit(members, max_posts)
-    points = _member_points(members)
+    points = members.geometry.to_numpy()
     xy = shapely.get_coordinates(points)  # a point that is missing or empty has none
     placed = ~(shapely.is_missing(points) | shapely.is_empty(points))
     place = np.full((len(points), 2), np.nan)
@@ -176,13 +178,15 @@ def _may_stay(problem: StaffingProblem) -> Flags:
 
 def _team(team: Mapping[str, int]) -> tuple[list[str], Ints]:
     """Roles with at least one post, in the order of the team."""
+    if not isinstance(team, Mapping):
+        raise InputError("the team must be a mapping, such as {'police': 1}", field="team")
     if not team:
         raise InputError("the team names no role: give at least one, such as police = 1")
     for role, posts in team.items():
         if not isinstance(role, str) or not role.strip():
             raise InputError(f"{role!r} is not the name of a role", field="team")
         whole = isinstance(posts, int | np.integer) and not isinstance(posts, bool)
-        if not whole or posts < 0:
+        if not whole or not 0 <= posts < 2**31:
             raise InputError(
                 f"must be a whole number of posts, 0 or more, not {posts!r}", field=f"team.{role}"
             )
@@ -286,18 +290,6 @@ def _limit(members: gpd.GeoDataFrame, max_posts: int) -> Ints:
             field="max_posts",
         )
     return np.minimum(np.where(given, own, max_posts), max_posts).astype(np.int64)
-
-
-def _member_points(members: gpd.GeoDataFrame) -> NDArray[Any]:
-    points = members.geometry.to_numpy()
-    wrong = np.flatnonzero((shapely.get_type_id(points) > 0) & ~shapely.is_empty(points))
-    if len(wrong):
-        raise InputError(
-            f"the place of a member must be a point, not a {points[wrong[0]].geom_type}",
-            row=int(wrong[0]) + 1,
-            field="geometry",
-        )
-    return points
 
 
 def _grid_points(grids: gpd.GeoDataFrame, plane: MetricPlane) -> Floats:

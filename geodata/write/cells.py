@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 import math
 import re
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from pandas._libs.missing import NAType
+from shapely.geometry.base import BaseGeometry
 
 __all__ = ["guarded", "json_value", "plain_columns", "text_of"]
+
+#: What a cell may hold as it is; pandas' missing values are floats and NaT among them.
+_PLAIN: Final = (str, bytes, bool, int, float, Decimal, np.generic, date, time, timedelta, NAType)
 
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\Z")
 
@@ -20,11 +26,16 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def plain_columns(frame: pd.DataFrame) -> pd.DataFrame:
-    """Lists (the roles of a member) become text with ';' between, mappings become JSON."""
+    """Lists (the roles of a member) become text with ';' between, mappings become JSON.
+
+    Geometry beside the active one becomes WKT, anything else that no file holds its text.
+    """
     changed = {}
     for name in frame.columns:
         column = frame[name]
-        if column.dtype == object and name != getattr(frame, "_geometry_column_name", None):
+        if name == getattr(frame, "_geometry_column_name", None):
+            continue
+        if column.dtype == object or column.dtype == "geometry":
             values = [text_of(value) for value in column]
             if any(new is not old for new, old in zip(values, column, strict=True)):
                 changed[name] = pd.Series(values, index=frame.index, dtype=object)
@@ -39,7 +50,9 @@ def text_of(value: Any) -> Any:
         return ";".join("" if item is None else str(item) for item in value)
     if isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
-    return value
+    if isinstance(value, BaseGeometry):
+        return value.wkt
+    return value if value is None or isinstance(value, _PLAIN) else str(value)
 
 
 def json_value(value: Any) -> Any:

@@ -16,6 +16,7 @@ import shapely
 from shapely import GeometryType
 
 from geodata.errors import InputError, UnavailableError
+from geodata.inputs import checked_path, shown
 from geodata.schema import STORAGE_CRS
 from geodata.write.cells import guarded, plain_columns
 from geodata.write.geojson import write_geojson, write_geojson_lines
@@ -63,14 +64,19 @@ def write(frame: pd.DataFrame | pd.Series, path: str | Path, *, layer: str | Non
     run as a formula (it starts with ``= + - @``, tab or return and is not a number) gets an
     apostrophe in front.
     """
-    target = Path(path)
+    target = checked_path(path)
     writer = SUFFIXES.get(target.suffix.lower())
     if writer is None:
         raise InputError(
             f"the suffix '{target.suffix}' is not known: use one of {', '.join(SUFFIXES)}",
             file=path,
         )
+    if not isinstance(frame, pd.DataFrame | pd.Series):
+        raise InputError(f"a DataFrame, GeoDataFrame or Series is written, not {shown(frame)}")
     frame = _with_index(frame)
+    if frame.columns.has_duplicates:
+        twice = frame.columns[frame.columns.duplicated()][0]
+        raise InputError(f"two columns are called '{twice}'", field=str(twice))
     if isinstance(frame, gpd.GeoDataFrame) and frame._geometry_column_name not in frame.columns:
         frame = pd.DataFrame(frame)
     try:
@@ -85,7 +91,13 @@ def write(frame: pd.DataFrame | pd.Series, path: str | Path, *, layer: str | Non
         raise UnavailableError(f"{target} cannot be written: {error.strerror or error}") from error
     except pyogrio.errors.DataSourceError as error:
         raise UnavailableError(f"{target} cannot be written: {error}") from error
-    except (pyogrio.errors.FieldError, pyogrio.errors.GeometryError) as error:
+    except (
+        pyogrio.errors.FieldError,
+        pyogrio.errors.FeatureError,
+        pyogrio.errors.GeometryError,
+        ValueError,  # of several types in one column, or of no column at all
+        TypeError,
+    ) as error:
         raise InputError(f"the format cannot hold this: {error}", file=path) from error
     return target
 
@@ -160,6 +172,7 @@ def _with_places(frame: gpd.GeoDataFrame) -> pd.DataFrame:
     table = pd.DataFrame(frame.drop(columns=frame.geometry.name))
     points = np.isin(shapely.get_type_id(shapes), [GeometryType.MISSING, GeometryType.POINT])
     if len(shapes) and points.all() and not {"lon", "lat"} & set(table.columns):
+        shapes[shapely.is_empty(shapes)] = None
         return table.assign(lon=shapely.get_x(shapes), lat=shapely.get_y(shapes))
     text = shapely.to_wkt(shapes, rounding_precision=_ALL_DIGITS)
     return table.assign(geometry=pd.Series(text, index=table.index, dtype=object))

@@ -10,6 +10,7 @@ __all__ = ["FORMATS"]
 FORMATS: Final = {
     "geojson": "application/geo+json",
     "geojsonl": "application/x-ndjson",
+    "geojsonseq": "application/geo+json-seq",
     "csv": "text/csv; charset=utf-8",
     "gpkg": "application/geopackage+sqlite3",
     "parquet": "application/vnd.apache.parquet",

@@ -345,21 +345,22 @@ def _facilities() -> Collection:
 
 
 def _posts() -> Collection:
+    grids = CURRENT_GRID.c
     statement = (
         select(
             Post.id,
             Member.reference.label("member"),
             Member.name.label("member_name"),
-            Grid.code.label("grid_code"),
+            grids.code.label("grid_code"),
             Post.role,
             Post.valid_from,
             Post.valid_to,
             Post.fixed,
-            func.ST_PointOnSurface(Grid.geometry).label("geometry"),
-            Grid.geometry.label("area"),
+            func.ST_PointOnSurface(grids.geometry).label("geometry"),
+            grids.geometry.label("area"),
         )
         .join(Member, Member.id == Post.member_id)
-        .join(Grid, Grid.id == Post.grid_id)
+        .join(CURRENT_GRID, grids.id == Post.grid_id)
         .where(Post.valid_to.is_(None))
     )
     # a point within each grid is costly; the grids themselves have the same extent or a little more
@@ -370,11 +371,11 @@ def _posts() -> Collection:
             Post.valid_from,
             Post.valid_to,
             Post.fixed,
-            Grid.code.label("grid_code"),
-            Grid.geometry,
-            Grid.geometry.label("area"),
+            grids.code.label("grid_code"),
+            grids.geometry,
+            grids.geometry.label("area"),
         )
-        .join(Grid, Grid.id == Post.grid_id)
+        .join(CURRENT_GRID, grids.id == Post.grid_id)
         .where(Post.valid_to.is_(None))
         .subquery("light_posts")
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from geodata.errors import InputError, UnreadableFile
+from geodata.schema import STORAGE_CRS
 from service.commands.console import print_json, print_table, say
 from service.commands.options import Json
 from service.commands.sessions import open_session
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from service.flows.plan_quality import PlanFrames
 
-__all__ = ["check"]
+__all__ = ["check", "fault_rows", "show_faults"]
 
 
 def check(
@@ -59,7 +60,7 @@ def check(
         faults, report = _judge_plan(plan, before, yardstick, html)
     elif file is not None:
         faults = _faults_of_file(file, layer, code)
-    rows = [_row(fault) for fault in faults.itertuples()]
+    rows = fault_rows(faults)
     if json:
         print_json({"faults": rows, "counts": _counts(rows), **_plain(report)})
     else:
@@ -78,19 +79,39 @@ def _show(rows: list[dict[str, Any]], report: Mapping[str, Any]) -> None:
             ("figure", *sets),
             ((row.name, *(cell.text for cell in row.cells)) for row in compared([*sets.values()])),
         )
-    if rows:
-        print_table(
-            f"{len(rows):,} faults",
-            ("kind", "codes", "area m2", "lon", "lat"),
-            (
-                (row["kind"], ", ".join(row["codes"]), row["area_m2"], *map(str, row["at"]))
-                for row in rows
-            ),
-        )
-    else:
-        say("no fault")
+    show_faults(rows)
     if "html" in report:
         say(f"{report['html']} written")
+
+
+def fault_rows(faults: gpd.GeoDataFrame) -> list[dict[str, Any]]:
+    """Faults as JSON: kind, codes, area_m2, detail, and a place in longitude and latitude."""
+    if faults.crs is not None:
+        faults = faults.to_crs(STORAGE_CRS)
+    return [_row(fault) for fault in faults.itertuples()]
+
+
+def show_faults(rows: list[dict[str, Any]], most: int | None = None) -> None:
+    """List faults in a table, the largest first, or say that there is none."""
+    if not rows:
+        say("no fault")
+        return
+    ordered = sorted(rows, key=lambda row: -row["area_m2"])[:most]
+    left = len(rows) - len(ordered)
+    print_table(
+        f"{len(rows):,} faults" + (f", the {most} largest" if left else ""),
+        ("kind", "codes", "area m2", "detail", "lon", "lat"),
+        (
+            (
+                row["kind"],
+                ", ".join(row["codes"]),
+                row["area_m2"],
+                row["detail"],
+                *("" if value is None else f"{value:.7f}" for value in row["at"]),
+            )
+            for row in ordered
+        ),
+    )
 
 
 def _faults_of_file(file: Path, layer: str | None, code: str | None) -> gpd.GeoDataFrame:
@@ -128,9 +149,7 @@ def _judge_plan(
     polygons, name = _find_yardstick(yardstick) if yardstick else (None, "")
     with open_session() as session:
         faults = plans.faults(session, plan_id=plan_id)
-        frames = plan_frames(
-            session, plan_id=plan_id, before=before, with_households=polygons is not None
-        )
+        frames = plan_frames(session, plan_id=plan_id, before=before)
     report: dict[str, Any] = {"quality": _figures(frames, polygons, name)}
     if html is not None:
         report["html"] = str(_write_report(frames, polygons, name, html))

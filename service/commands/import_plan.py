@@ -7,11 +7,16 @@ from typing import Annotated
 
 import typer
 
+from geodata.schema import FIT_TOLERANCE_M
+from service.commands.check import fault_rows, show_faults
 from service.commands.console import figures, print_json, say
 from service.commands.options import Dataset, Json
 from service.commands.sessions import open_session
 
 __all__ = ["import_plan"]
+
+#: Faults that are listed; all of them are in --faults and --json.
+_SHOWN = 20
 
 
 def import_plan(
@@ -35,6 +40,17 @@ def import_plan(
     repair: Annotated[
         bool, typer.Option("--repair", help="Repair invalid and overlapping polygons, and tell.")
     ] = False,
+    fit: Annotated[
+        float,
+        typer.Option(
+            metavar="METRES",
+            min=0,
+            help="Close gaps, overlaps and strays up to this width, and tell (0: leave them).",
+        ),
+    ] = FIT_TOLERANCE_M,
+    moved: Annotated[
+        Path | None, typer.Option(help="Write what was moved to fit there, as .geojson.")
+    ] = None,
     faults: Annotated[
         Path | None, typer.Option(help="Write each fault with its place there, as .geojson.")
     ] = None,
@@ -54,17 +70,23 @@ def import_plan(
             community_column=community_column,
             dataset=dataset,
             repaired=repair,
+            tolerance_m=fit,
         )
-    if faults is not None:
-        write(imported.faults, faults)
+    for frame, path in ((imported.faults, faults), (imported.fitted.adjustments, moved)):
+        if path is not None:
+            write(frame, path)
+    places = fault_rows(imported.faults)
     told = imported.as_dict()
     if json:
-        print_json(told)
+        print_json({**told, "fault_places": places})
     else:
         figures(f"Import of {file.name}", told)
+        show_faults(places, most=_SHOWN)
     if imported.plan_id is None:
-        where = "" if faults else "; --faults FILE tells where"
-        say(f"no draft: polygons that are invalid or share a code cannot be grids{where}")
+        say("no draft: what is invalid, shares a code or lies in no community cannot be a grid")
         raise typer.Exit(1)
     if len(imported.faults) and not json:
-        say(f"plan {imported.plan_id} cannot be validated: it has {len(imported.faults):,} faults")
+        say(
+            f"plan {imported.plan_id} cannot be validated before its faults are mended: draw these "
+            "places again, or allow for more with --fit"
+        )

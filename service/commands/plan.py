@@ -81,9 +81,21 @@ def activate(
     with open_session() as session:
         outcome = plans.activate(session, plan_id=plan_id, on=on.date() if on else None)
     if json:
-        print_json(outcome)
-    else:
-        say(f"plan {plan_id} is active from {outcome['effective_from']}")
+        print_json(outcome.as_dict())
+        return
+    say(f"plan {plan_id} is active from {outcome.effective_from}")
+    if outcome.reassigned or outcome.posts_ended:
+        say(
+            f"{outcome.reassigned:,} household records assigned anew, {outcome.posts_ended:,} "
+            "posts of grids that are gone ended; 'gridward staff' fills the others"
+        )
+    if outcome.out_of_range:
+        print_table(
+            "Grids out of range",
+            ("grid", "households", "drawn with"),
+            (list(row.values()) for row in outcome.out_of_range),
+        )
+        say("'gridward rebalance' brings them back")
 
 
 @app.command()

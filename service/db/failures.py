@@ -41,7 +41,8 @@ _KINDS: dict[str, type[GridwardError]] = {
     "GW001": Conflict,  # frozen by an active or retired plan
     "GW002": PlanError,  # not a step in the life of a plan
     "GW003": Refused,  # not eligible for the role
-    "GW004": Refused,  # more posts than allowed
+    "GW004": Refused,  # more posts than a member may hold
+    "GW005": Refused,  # more posts than a grid needs
 }
 
 _WHAT_TO_DO = {

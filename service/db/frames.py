@@ -6,7 +6,8 @@ COPY's binary format, encoded from Arrow. Both keep every bit of a coordinate.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import Any, Final
 
 import geopandas as gpd
@@ -28,6 +29,7 @@ __all__ = [
     "copy_frame",
     "prepared",
     "read_arrays",
+    "read_batches",
     "read_frame",
     "read_frames",
     "read_packed",
@@ -83,6 +85,42 @@ def read_frames(
     last one was taken.
     """
     yield from _read(session, statement, parameters, geometry=geometry, rows=rows)
+
+
+def read_batches(
+    session: Session,
+    statement: Executable,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    geometry: str = "geometry",
+    rows: int = _ROWS_AT_ONCE,
+) -> tuple[pa.Schema, Generator[pa.RecordBatch, None, None]]:
+    """Read the rows of a query as Arrow batches, for writers: no geometry is parsed on the way.
+
+    Parameters
+    ----------
+    session, statement, parameters
+        As for :func:`read_frame`; no column is an array.
+    geometry : str
+        The geometry column, WKB as ``ST_AsBinary`` gives it; it stays so.
+    rows : int
+        Rows in a batch, at most.
+
+    Returns
+    -------
+    schema, batches
+        The batches, none for no rows, are read while they are taken. Close them if some may be
+        left: the connection is busy until then.
+    """
+    query = _Query(session, statement, parameters)
+
+    def batches() -> Generator[pa.RecordBatch, None, None]:
+        with closing(_pieces(query, geometry, rows)) as pieces:
+            for piece in pieces:
+                table = kinds.parse_csv(b"".join(piece), query.columns, geometry, threads=False)
+                yield kinds.to_batch(table, query.columns, geometry)
+
+    return kinds.batch_schema(query.columns, geometry), batches()
 
 
 def read_table(
@@ -258,8 +296,19 @@ def _read(
     query = _Query(session, statement, parameters)
     if geometry is not None and geometry not in {column.name for column in query.columns}:
         raise ValueError(f"the query has no column {geometry}")
-    waiting: list[bytes | bytearray | memoryview] = []
     given = False
+    for piece in _pieces(query, geometry, rows):
+        yield _frame(piece, query.columns, geometry)
+        given = True
+    if not given:
+        yield _frame([], query.columns, geometry)
+
+
+def _pieces(
+    query: _Query, geometry: str | None, rows: int | None
+) -> Generator[list[bytes | bytearray | memoryview], None, None]:
+    """The rows as COPY sends them, at most so many at once; none for no rows."""
+    waiting: list[bytes | bytearray | memoryview] = []
     with (
         translating(),
         query.cursor() as cursor,
@@ -268,10 +317,10 @@ def _read(
         for row in stream:
             waiting.append(row)
             if len(waiting) == rows:
-                yield _frame(waiting, query.columns, geometry)
-                waiting, given = [], True
-    if waiting or not given:
-        yield _frame(waiting, query.columns, geometry)
+                yield waiting
+                waiting = []
+    if waiting:
+        yield waiting
 
 
 def _frame(

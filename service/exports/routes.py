@@ -1,10 +1,11 @@
-"""``GET /exports/{collection}.{suffix}``: a whole collection, or a selection of it, as a file."""
+"""``/exports/{collection}.{suffix}``: a whole collection, or a selection of it, as a file."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Generator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from anyio import CancelScope
 from fastapi import APIRouter, Request
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from service.catalogue.collection import Collection
@@ -20,40 +21,48 @@ from service.catalogue.formats import FORMATS
 from service.catalogue.published import find_collection
 from service.catalogue.selection import Selection
 from service.db.engine import Database
-from service.errors import NotFound
+from service.exports import jobs
 from service.exports.files import write_file
-from service.exports.stream import STREAMS, Stream
+from service.exports.form import Form, find_form
+from service.exports.save import open_stream
+from service.exports.worker import defer
 from service.web.problems import describe
+from service.web.session import DatabaseSession
+from service.web.writers import WRITER
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["Exports"])
 
 _FILES = {media_type: {"schema": {"type": "string"}} for media_type in FORMATS.values()}
+_PATH = "/exports/{collection}.{suffix}"
 
 
 @router.get(
-    "/exports/{collection}.{suffix}",
+    _PATH,
     summary="A collection as a file",
     response_class=Response,
     responses={200: {"description": "The file", "content": _FILES}, **describe(404)},
 )
 def get_export(collection: str, suffix: str, request: Request) -> Response:
-    """Send a collection as geojson, geojsonl, csv, gpkg, parquet or fgb.
+    """Send a collection as geojson, geojsonl, geojsonseq, csv, gpkg, parquet or fgb.
 
-    ``bbox``, ``datetime`` and the filters of the collection select from it.
+    Text also as geojson.gz and so on. ``bbox``, ``datetime`` and the filters of the collection
+    select from it.
     """
-    chosen = find_collection(collection)
-    if suffix not in FORMATS:
-        raise NotFound(f"There is no format '{suffix}'; there are: {', '.join(FORMATS)}.")
+    chosen, form = _asked_for(collection, suffix)
     selection = Selection.parse(chosen, request.query_params, known=())
     database: Database = request.app.state.database
-    headers = {"Content-Disposition": f'attachment; filename="{chosen.name}.{suffix}"'}
-    if suffix in STREAMS:
-        chunks = _opened(database, chosen, selection, STREAMS[suffix])
-        return _Download(chunks, media_type=FORMATS[suffix], headers=headers)
+    headers = {"Content-Disposition": f'attachment; filename="{chosen.name}.{form.ending}"'}
+    if form.streams:
+        headers["Vary"] = "Accept-Encoding"
+        squeeze = not form.packed and "gzip" in request.headers.get("accept-encoding", "")
+        if squeeze:
+            headers["Content-Encoding"] = "gzip"
+        chunks = _opened(database, chosen, selection, replace(form, packed=form.packed or squeeze))
+        return _Download(chunks, media_type=form.media_type, headers=headers)
     folder = tempfile.TemporaryDirectory(prefix="gridward-export-")
-    path = Path(folder.name) / f"{chosen.name}.{suffix}"
+    path = Path(folder.name) / f"{chosen.name}.{form.ending}"
     try:
         with database.session() as session:
             write_file(session, chosen, selection, path)
@@ -61,7 +70,37 @@ def get_export(collection: str, suffix: str, request: Request) -> Response:
         folder.cleanup()
         raise
     cleanup = BackgroundTask(folder.cleanup)
-    return FileResponse(path, media_type=FORMATS[suffix], headers=headers, background=cleanup)
+    return FileResponse(path, media_type=form.media_type, headers=headers, background=cleanup)
+
+
+@router.post(
+    _PATH,
+    summary="A collection as a file, in the background",
+    status_code=202,
+    response_class=JSONResponse,
+    responses={**describe(401, 403, 404)},
+    dependencies=[WRITER],
+)
+def post_export(
+    collection: str, suffix: str, request: Request, session: DatabaseSession
+) -> JSONResponse:
+    """Have a file written by a worker (``gridward worker``); ``Location`` tells how far it is.
+
+    The parameters are those of the file itself.
+    """
+    chosen, form = _asked_for(collection, suffix)
+    Selection.parse(chosen, request.query_params, known=())  # refused now, not in the background
+    number = jobs.add(session, collection=chosen.name, form=form, query=request.url.query)
+    defer(session, number)
+    place = f"{str(request.base_url).rstrip('/')}/jobs/{number}"
+    told = jobs.status(jobs.find(session, job_id=number), place)
+    return JSONResponse(told, status_code=202, headers={"Location": place})
+
+
+def _asked_for(collection: str, suffix: str) -> tuple[Collection, Form]:
+    """The collection and the form of ``households.geojson.gz``, however the path was cut."""
+    name, _, ending = f"{collection}.{suffix}".partition(".")
+    return find_collection(name), find_form(ending)
 
 
 class _Download(StreamingResponse):
@@ -84,12 +123,15 @@ class _Download(StreamingResponse):
 
 
 def _opened(
-    database: Database, collection: Collection, selection: Selection, stream: Stream
+    database: Database, collection: Collection, selection: Selection, form: Form
 ) -> Generator[bytes, None, None]:
     """Start a stream: what fails at its start fails before the answer begins."""
 
     def chunks() -> Generator[bytes, None, None]:
-        with database.session() as session, closing(stream(session, collection, selection)) as rows:
+        with (
+            database.session() as session,
+            closing(open_stream(session, collection, selection, form)) as rows,
+        ):
             # the first chunk of a format may be a heading that asks nothing of the database
             first = [next(rows), next(rows, b"")]
             yield b""

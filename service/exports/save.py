@@ -1,29 +1,81 @@
-"""A collection to a file on disk, in the format that its suffix names."""
+"""A collection to a file on disk: whole, or not there."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Generator
+from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy.orm import Session
 
 from geodata.errors import InputError, UnavailableError
 from service.catalogue.collection import Collection
-from service.catalogue.formats import FORMATS
 from service.catalogue.selection import Selection
 from service.exports.files import write_file
-from service.exports.stream import STREAMS
+from service.exports.form import FORMS, Form
+from service.exports.stream import STREAMS, packed
 
-__all__ = ["save"]
+__all__ = ["form_of", "open_stream", "save"]
+
+#: Called with the rows written since the last time; what it raises ends the writing.
+Written = Callable[[int], None]
 
 
-def save(session: Session, collection: Collection, selection: Selection, path: Path) -> Path:
+def form_of(path: Path) -> Form:
+    """The form that the name of a file asks for.
+
+    Raises
+    ------
+    InputError
+        Its suffix names no format.
+    """
+    name = path.name.lower()
+    ending = next((each for each in sorted(FORMS, key=len) if name.endswith(f".{each}")), None)
+    if ending is None:
+        known = ", ".join(f".{each}" for each in FORMS)
+        raise InputError(f"'{path.suffix}' names no format; there are: {known}", file=path)
+    return FORMS[ending]
+
+
+def open_stream(
+    session: Session,
+    collection: Collection,
+    selection: Selection,
+    form: Form,
+    written: Written = lambda rows: None,
+) -> Generator[bytes, None, None]:
+    """The bytes of a text form while they are read."""
+    chunks = _counted(STREAMS[form.suffix](session, collection, selection), written)
+    return packed(chunks) if form.packed else chunks
+
+
+def save(
+    session: Session,
+    collection: Collection,
+    selection: Selection,
+    path: Path,
+    *,
+    form: Form | None = None,
+    written: Written = lambda rows: None,
+) -> Path:
     """Write a collection to a file, the same bytes as ``GET /exports`` sends.
 
-    The file is written beside its place and moved there: whoever reads it sees the old one or the
-    new one.
+    The file grows in a folder beside its place, which goes again whatever happens, and is moved
+    when it is whole: whoever reads it sees the old one or the new one.
+
+    Parameters
+    ----------
+    session, collection, selection
+        What to write.
+    path : Path
+        The file.
+    form : Form, optional
+        By default the one that its name asks for.
+    written : callable, optional
+        Called with the number of rows written since the last time, about; what it raises ends the
+        writing.
 
     Raises
     ------
@@ -32,31 +84,33 @@ def save(session: Session, collection: Collection, selection: Selection, path: P
     UnavailableError
         The file cannot be written.
     """
-    suffix = path.suffix.lower().removeprefix(".")
-    if suffix not in FORMATS:
-        known = ", ".join(f".{name}" for name in FORMATS)
-        raise InputError(f"'{path.suffix}' names no format; there are: {known}", file=path)
-    if suffix not in STREAMS:
-        write_file(session, collection, selection, path)
-        return path
+    form = form or form_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(path, STREAMS[suffix](session, collection, selection))
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
+            draft = Path(folder) / f"{collection.name}.{form.ending}"
+            if form.streams:
+                with closing(open_stream(session, collection, selection, form, written)) as chunks:
+                    _write(draft, chunks)
+            else:
+                write_file(session, collection, selection, draft, written=written)
+            draft.replace(path)
     except OSError as error:
         raise UnavailableError(f"cannot write {path}: {error.strerror or error}") from error
     return path
 
 
-def _write(path: Path, chunks: Iterable[bytes]) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    unfinished = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.writelines(chunks)
-        # a temporary file is private; this one is as public as any that the user makes
-        mask = os.umask(0)
-        os.umask(mask)
-        unfinished.chmod(0o666 & ~mask)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+def _write(path: Path, chunks: Generator[bytes, None, None]) -> None:
+    with path.open("wb") as file:
+        file.writelines(chunks)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _counted(
+    chunks: Generator[bytes, None, None], written: Written
+) -> Generator[bytes, None, None]:
+    with closing(chunks):
+        for chunk in chunks:
+            yield chunk
+            written(chunk.count(b"\n"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from typing import Any, Final
@@ -15,9 +16,19 @@ from service.catalogue.features import feature_text, identifier, selected
 from service.catalogue.selection import Selection
 from service.db.failures import translating
 
-__all__ = ["STREAMS", "stream_csv", "stream_geojson", "stream_geojson_lines"]
+__all__ = [
+    "STREAMS",
+    "Stream",
+    "packed",
+    "stream_csv",
+    "stream_geojson",
+    "stream_geojson_lines",
+    "stream_geojson_sequence",
+]
 
 _CHUNK_BYTES: Final = 256 * 1024
+_PACKING_LEVEL: Final = 1
+_RECORD_SEPARATOR: Final = "\x1e"
 _BYTE_ORDER_MARK: Final = "\ufeff".encode()
 
 # JSON escapes control characters, so with these as quote and delimiter COPY leaves it as it is.
@@ -53,6 +64,15 @@ def stream_geojson_lines(
     yield from _copy_out(session, _in_order(statement, collection, selection), _JSON_OPTIONS)
 
 
+def stream_geojson_sequence(
+    session: Session, collection: Collection, selection: Selection
+) -> Generator[bytes, None, None]:
+    """Yield the features as a GeoJSON text sequence (RFC 8142): each after a record separator."""
+    text = func.concat(_RECORD_SEPARATOR, feature_text(collection))
+    statement = select(text).select_from(collection.source)
+    yield from _copy_out(session, _in_order(statement, collection, selection), _JSON_OPTIONS)
+
+
 def stream_csv(
     session: Session, collection: Collection, selection: Selection
 ) -> Generator[bytes, None, None]:
@@ -66,8 +86,19 @@ def stream_csv(
 STREAMS: Final[dict[str, Stream]] = {
     "geojson": stream_geojson,
     "geojsonl": stream_geojson_lines,
+    "geojsonseq": stream_geojson_sequence,
     "csv": stream_csv,
 }
+
+
+def packed(chunks: Generator[bytes, None, None]) -> Generator[bytes, None, None]:
+    """Yield the chunks as one gzip file, packed quickly rather than small."""
+    packer = zlib.compressobj(_PACKING_LEVEL, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+    with closing(chunks):
+        for chunk in chunks:
+            if squeezed := packer.compress(chunk):
+                yield squeezed
+    yield packer.flush()
 
 
 def _in_order(statement: Select[Any], collection: Collection, selection: Selection) -> Select[Any]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Final
@@ -17,11 +17,10 @@ from geodata.errors import PlanError
 from geodata.schema import METHODS
 from service.db.arrays import read_arrays_of
 from service.db.statements import load_statements
+from service.flows.ahead import ahead
 from service.flows.ledger import Beside, InPlace, Ledger, Placed
 from service.flows.pages import (
     Grids,
-    Page,
-    next_placed,
     read_grids,
     read_pages,
     reader_beside,
@@ -82,10 +81,10 @@ class _Tally:
     households: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(METHODS), np.int64))
     changed: int = 0
 
-    def add(self, method: NDArray[np.int8], weight: NDArray[np.int32]) -> None:
+    def add(self, placed: Placed) -> None:
         count = len(METHODS)
-        self.records += np.bincount(method, minlength=count)
-        self.households += np.bincount(method, weight, count).astype(np.int64)
+        self.records += np.bincount(placed.method, minlength=count)
+        self.households += np.bincount(placed.method, placed.weight, count).astype(np.int64)
 
     def include(self, other: _Tally) -> None:
         self.records += other.records
@@ -264,25 +263,19 @@ class _Run:
         return grids
 
     def _place(self, ledger: Ledger, reader: Session, blocks: tuple[str, str]) -> _Tally:
-        """Place page after page: while one is written, the next is read and placed."""
+        """Place page after page: one is written, the next placed, the one after it read."""
         tally = _Tally()
         total = self.state.records if self.state is not None and self.area.whole else None
         grids, now = self._grids("grids"), self._now()
         self._progress("assign", 0, total)
-        with ThreadPoolExecutor(1) as pool:
-            pages = read_pages(reader, self.area.dataset_id, *blocks)
-            # two may not use one connection at a time: then only placing goes on beside
-            apart = reader is not self._session
-
-            def ahead() -> Future[tuple[Page, Placed] | None]:
-                page = None if apart else next(pages, None)
-                return pool.submit(lambda: next_placed(pages, page, grids, now, apart))
-
-            waiting = ahead()
-            while (found := waiting.result()) is not None:
-                waiting = ahead()
-                page, placed = found
-                tally.add(placed.method, page.weight)
+        # two may not use one connection at a time
+        beside: Callable[[Any], Any] = nullcontext if reader is self._session else ahead
+        with (
+            beside(read_pages(reader, self.area.dataset_id, *blocks)) as pages,
+            beside(settle(page, grids, now) for page in pages) as settled,
+        ):
+            for placed in settled:
+                tally.add(placed)
                 ledger.write(placed)
                 self._progress("assign", int(tally.records.sum()), total)
         return tally
@@ -295,7 +288,7 @@ class _Run:
             placed = settle(page, self._grids("grids_near"), self._now())
             if placed.reasons:
                 placed = settle(page, self._grids("grids"), self._now())
-            tally.add(placed.method, page.weight)
+            tally.add(placed)
             ledger.write(placed)
         return tally
 

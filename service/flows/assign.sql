@@ -29,9 +29,12 @@ SELECT
     array_agg(octet_length(code)), string_agg(code, CAST('' AS bytea)),
     array_agg(octet_length(polygon)), string_agg(polygon, CAST('' AS bytea))
 FROM (
-    SELECT grid.id, convert_to(grid.code, 'UTF8') AS code, ST_AsBinary(grid.geometry, 'NDR') AS polygon
+    SELECT
+        grid.id, convert_to(grid.code, 'UTF8') AS code,
+        ST_AsBinary(grid_version.geometry, 'NDR') AS polygon
     FROM ruling
     JOIN plan_grid USING (plan_id)
+    JOIN grid_version USING (grid_id, version)
     JOIN grid ON grid.id = plan_grid.grid_id AND grid.community_code = ruling.community_code
     WHERE grid.id > :after
     ORDER BY grid.id
@@ -45,15 +48,18 @@ SELECT
     array_agg(octet_length(code)), string_agg(code, CAST('' AS bytea)),
     array_agg(octet_length(polygon)), string_agg(polygon, CAST('' AS bytea))
 FROM (
-    SELECT grid.id, convert_to(grid.code, 'UTF8') AS code, ST_AsBinary(grid.geometry, 'NDR') AS polygon
+    SELECT
+        grid.id, convert_to(grid.code, 'UTF8') AS code,
+        ST_AsBinary(grid_version.geometry, 'NDR') AS polygon
     FROM ruling
     JOIN plan_grid USING (plan_id)
+    JOIN grid_version USING (grid_id, version)
     JOIN grid ON grid.id = plan_grid.grid_id AND grid.community_code = ruling.community_code
     WHERE grid.id > :after AND grid.id IN (
-        SELECT near.id
+        SELECT near.grid_id
         FROM looked
         JOIN household ON household.id = looked.household_id
-        JOIN grid AS near ON near.geometry && ST_Expand(
+        JOIN grid_version AS near ON near.geometry && ST_Expand(
             household.geometry,
             :margin_m / (111320 * greatest(cos(radians(ST_Y(household.geometry))), 0.01)),
             :margin_m / 110574
@@ -88,11 +94,6 @@ SELECT
         WHERE oid = 'household'::regclass
     ) AS estimated,
     (SELECT CAST(coalesce(sum(records), 0) AS bigint) FROM assignment_state) AS known
-
--- other_datasets --
-SELECT EXISTS (
-    SELECT FROM dataset WHERE id <> ALL (CAST(:dataset_ids AS integer[]))
-)
 
 -- page --
 -- The next households of a data set: id, households, points end to end.
@@ -155,7 +156,8 @@ FROM (
 ) AS page
 
 -- changed_grids --
--- Grids that came into force or went out of it since the ledger was last brought up to date.
+-- Grids that came into force or went out of it since the ledger was last brought up to date, or
+-- changed their polygon: as they were, and as they are.
 CREATE TEMPORARY TABLE changed_grid ON COMMIT DROP AS
 WITH followed AS (
     SELECT assignment_plan.community_code, assignment_plan.plan_id
@@ -168,12 +170,13 @@ WITH followed AS (
     FULL JOIN followed USING (community_code)
     WHERE ruling.plan_id IS DISTINCT FROM followed.plan_id
 )
-SELECT grid.id AS grid_id, grid.geometry
+SELECT grid.id AS grid_id, grid_version.geometry
 FROM stale
 CROSS JOIN LATERAL (VALUES (coming), (going)) AS side (plan_id)
 JOIN plan_grid ON plan_grid.plan_id = side.plan_id
+JOIN grid_version USING (grid_id, version)
 JOIN grid ON grid.id = plan_grid.grid_id AND grid.community_code = stale.community_code
-GROUP BY grid.id
+GROUP BY grid.id, grid_version.geometry
 HAVING count(*) = 1
 
 -- look_at_changes --

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from time import perf_counter
 from typing import Any, Literal
 
 import geopandas as gpd
-import shapely
 from sqlalchemy.orm import Session
 
 from geodata import change as remedies
+from geodata.change.posts import hand_over
 from geodata.errors import InputError, PlanError
 from service.db.frames import read_frame
 from service.db.statements import load_statements
 from service.errors import NotFound
 from service.flows import plans
-from service.flows.assign import assign
 from service.flows.differences import (
     Difference,
     area_values,
@@ -39,15 +39,16 @@ Keep = Literal["preview", "draft", "active"]
 class ChangeReport:
     """What a change did, or would do, in one data set.
 
-    ``difference`` is None where there was nothing to do. ``posts`` gives, by new grid and role, the
-    posts held now in the grids that it came from by members who live on its side. ``plan`` is None
-    for a preview.
+    ``difference`` is None where there was nothing to do. ``posts`` gives, by grid after the change
+    and role, the posts that it holds then (see :func:`geodata.change.posts.hand_over`);
+    ``posts_ended`` those that end because its need is met. ``plan`` is None for a preview.
     """
 
     dataset: str
     difference: Difference | None
     steps: Sequence[dict[str, Any]]
     posts: dict[str, dict[str, int]]
+    posts_ended: int
     posts_required: dict[str, int]
     plan: dict[str, Any] | None
     seconds: float
@@ -63,6 +64,7 @@ class ChangeReport:
         return {
             **told,
             "posts_required": self.posts_required,
+            "posts_ended": self.posts_ended,
             "steps": list(self.steps),
             "seconds": self.seconds,
         }
@@ -74,6 +76,7 @@ def rebalance(
     dataset: str | None = None,
     communities: Sequence[str] | None = None,
     keep: Keep = "active",
+    on: date | None = None,
     seed: int = 0,
     progress: Progress = silent,
 ) -> list[ChangeReport]:
@@ -86,7 +89,10 @@ def rebalance(
     dataset, communities : optional
         Only this data set, only these communities.
     keep : Keep
-        ``active`` validates the new plan, switches to it and assigns the households again.
+        ``active`` validates the new plan and switches to it; if that is today, the households are
+        assigned again and the posts handed over.
+    on : date, optional
+        The day of the switch; today by default.
     seed : int
         Seed of the search where a grid is drawn anew.
     progress : callable, optional
@@ -118,20 +124,26 @@ def rebalance(
             _barriers(session, area),
             **_sizes(area),
             seed=seed,
-            used_codes=_used_codes(session, area),
+            used_codes=plans.used_codes(session, communities=area.communities),
             progress=lambda done, total, step=step: progress(step, done, total),  # type: ignore[misc]
         )
         named = ("rebalanced", {"seed": seed})
-        reports.append(_carry_out(session, area, change, named, keep, began))
+        reports.append(_carry_out(session, area, change, named, (keep, on), began))
     if not reports:
         raise PlanError("no plan is active there: run 'gridward delineate' first")
     return reports
 
 
 def split(
-    session: Session, *, code: str, parts: int = 2, keep: Keep = "preview", seed: int = 0
+    session: Session,
+    *,
+    code: str,
+    parts: int = 2,
+    keep: Keep = "preview",
+    on: date | None = None,
+    seed: int = 0,
 ) -> ChangeReport:
-    """Split a grid in force into parts of about equal load.
+    """Split a grid in force into parts of about equal load; ``keep`` and ``on`` as above.
 
     Raises
     ------
@@ -151,14 +163,16 @@ def split(
         parts=parts,
         **_sizes(area),
         seed=seed,
-        used_codes=_used_codes(session, area),
+        used_codes=plans.used_codes(session, communities=area.communities),
     )
     named = ("split", {"grid": code, "parts": parts, "seed": seed})
-    return _carry_out(session, area, change, named, keep, began)
+    return _carry_out(session, area, change, named, (keep, on), began)
 
 
-def merge(session: Session, *, codes: Sequence[str], keep: Keep = "preview") -> ChangeReport:
-    """Merge grids in force of one community that hang together.
+def merge(
+    session: Session, *, codes: Sequence[str], keep: Keep = "preview", on: date | None = None
+) -> ChangeReport:
+    """Merge grids in force of one community that hang together; ``keep`` and ``on`` as above.
 
     Raises
     ------
@@ -172,7 +186,7 @@ def merge(session: Session, *, codes: Sequence[str], keep: Keep = "preview") -> 
     before = read_frame(session, _SQL["grids_in_force"], area_values(area))
     change = remedies.merge(before, codes, read_households(session, area), **_sizes(area))
     named = ("merged", {"grids": sorted(codes)})
-    return _carry_out(session, area, change, named, keep, began)
+    return _carry_out(session, area, change, named, (keep, on), began)
 
 
 def _carry_out(
@@ -180,7 +194,7 @@ def _carry_out(
     area: Area,
     change: remedies.Change,
     named: tuple[str, dict[str, Any]],
-    keep: Keep,
+    then: tuple[Keep, date | None],
     began: float,
 ) -> ChangeReport:
     """Save the new grids as a plan, tell what changes, and forget, keep or switch to it.
@@ -188,77 +202,112 @@ def _carry_out(
     A preview goes the same way and is then undone, so the codes that it shows are those that the
     grids would get.
     """
-    difference, plan, posts = None, None, {}
+    keep, on = then
+    difference, posts = None, None
+    plan: dict[str, Any] | None = None
+    required = session.execute(_SQL["required"], area_values(area))
+    needs = {row.role: row.posts for row in required}
     touched = sorted(set(change.sides["community_code"]))
     if touched:
         (part,) = find_areas(session, dataset=area.dataset, communities=touched)
         with session.begin_nested() as savepoint:
-            saved = _save(session, part, change.grids, named)
+            saved = _save(session, part, change, named)
             if keep != "draft":
                 plans.validate(session, plan_id=saved.plan_id)
             before = read_frame(session, _SQL["grids_in_force"], area_values(part))
             after = plans.plan_grids(session, plan_id=saved.plan_id)
             difference = compare_in(part, before, after, read_households(session, part))
-            posts = _posts_by_side(session, part, difference, after)
-            if keep == "active":
-                plans.activate(session, plan_id=saved.plan_id)
-                assign(session, dataset=part.dataset, communities=touched)
+            posts = _posts_of(session, part, difference, after, needs)
             if keep == "preview":
                 savepoint.rollback()
-            else:
+            elif keep == "draft":
                 plan = {"id": saved.plan_id, "state": keep}
-    required = session.execute(_SQL["required"], area_values(area))
+            else:
+                done = plans.activate(
+                    session, plan_id=saved.plan_id, on=on, hand_over=posts.hand_over
+                )
+                begins = done.effective_from
+                plan = {"id": saved.plan_id, "state": keep, "effective_from": begins}
     steps = change.report[change.report["steps"] != ""][["community_code", "steps", "redone"]]
     return ChangeReport(
         dataset=area.dataset,
         difference=difference,
         steps=records(steps),
-        posts=posts,
-        posts_required={row.role: row.posts for row in required},
+        posts=posts.by_grid() if posts else {},
+        posts_ended=posts.ended if posts else 0,
+        posts_required=needs,
         plan=plan,
         seconds=round(perf_counter() - began, 3),
     )
 
 
 def _save(
-    session: Session, area: Area, grids: gpd.GeoDataFrame, named: tuple[str, dict[str, Any]]
+    session: Session, area: Area, change: remedies.Change, named: tuple[str, dict[str, Any]]
 ) -> plans.Saved:
     act, parameters = named
+    grids, report = (
+        frame[frame["community_code"].isin(area.communities)]
+        for frame in (change.grids, change.report)
+    )
+    figures = ("grids_before", "grids", "out_of_range_before", "out_of_range", "households_moved")
     return plans.save(
         session,
         name=f"{area.dataset}, {act}",
         communities=area.communities,
-        grids=grids[grids["community_code"].isin(area.communities)],
+        grids=grids,
         parameters={**_sizes(area), act: parameters},
-        report={},
+        report={name: int(report[name].sum()) for name in figures},
     )
 
 
-def _posts_by_side(
-    session: Session, area: Area, difference: Difference, after: gpd.GeoDataFrame
-) -> dict[str, dict[str, int]]:
-    """Posts held now, by the new grid on whose side the member lives and by role.
+@dataclass(frozen=True, slots=True)
+class _Posts:
+    """The posts of the grids that change: their ids, the grid of each before and after."""
 
-    A member whose place is not known counts for the side of the most households.
-    """
-    sides = difference.lookup.dropna(subset=["old_code", "new_code"])
-    coming = {old: sorted(group["new_code"]) for old, group in sides.groupby("old_code")}
-    shapes = dict(zip(after["grid_code"], after.geometry, strict=True))
-    load = dict(zip(after["grid_code"], after["households"], strict=True))
-    counted: dict[str, dict[str, int]] = {}
-    for post in read_frame(session, _SQL["posts"], area_values(area)).itertuples():
-        candidates = coming.get(post.grid_code, [])
-        if not candidates:
-            continue
-        home = post.geometry
-        if home is None:
-            chosen = max(candidates, key=lambda code: load[code])
-        else:
-            distances = shapely.distance([shapes[code] for code in candidates], home)
-            chosen = candidates[int(distances.argmin())]
-        roles = counted.setdefault(chosen, {})
-        roles[post.role] = roles.get(post.role, 0) + 1
-    return counted
+    ids: list[int]
+    before: list[str]
+    after: list[str | None]
+    roles: list[str]
+
+    def by_grid(self) -> dict[str, dict[str, int]]:
+        """How many of each role every grid holds after the change."""
+        counted: dict[str, dict[str, int]] = {}
+        for code, role in zip(self.after, self.roles, strict=True):
+            if code is not None:
+                held = counted.setdefault(code, {})
+                held[role] = held.get(role, 0) + 1
+        return counted
+
+    @property
+    def ended(self) -> int:
+        """How many end."""
+        return self.after.count(None)
+
+    def hand_over(self, session: Session) -> None:
+        """End the posts that leave their grid, and let those that move begin in the other."""
+        moved = [
+            (post, new)
+            for post, old, new in zip(self.ids, self.before, self.after, strict=True)
+            if new != old
+        ]
+        there = [(post, code) for post, code in moved if code is not None]
+        session.execute(_SQL["end_posts"], {"ids": [post for post, _ in moved]})
+        values = {"ids": [post for post, _ in there], "codes": [code for _, code in there]}
+        session.execute(_SQL["move_posts"], values)
+
+
+def _posts_of(
+    session: Session,
+    area: Area,
+    difference: Difference,
+    after: gpd.GeoDataFrame,
+    needs: dict[str, int],
+) -> _Posts:
+    posts = read_frame(session, _SQL["posts"], area_values(area))
+    given = hand_over(posts, difference.lookup, after, needs or None)
+    return _Posts(
+        posts["id"].tolist(), posts["grid_code"].tolist(), given.tolist(), posts["role"].tolist()
+    )
 
 
 def _area_of(session: Session, codes: Sequence[str]) -> Area:
@@ -279,10 +328,6 @@ def _area_of(session: Session, codes: Sequence[str]) -> Area:
 def _barriers(session: Session, area: Area) -> gpd.GeoDataFrame | None:
     found = read_frame(session, _SQL["barriers"], area_values(area))
     return found if len(found) else None
-
-
-def _used_codes(session: Session, area: Area) -> Sequence[str]:
-    return session.execute(_SQL["used_codes"], area_values(area)).scalars().all()
 
 
 def _sizes(area: Area) -> dict[str, Any]:

@@ -4,17 +4,8 @@ SELECT community_code FROM community_plan WHERE plan_id = :first
 INTERSECT
 SELECT community_code FROM community_plan WHERE plan_id = :second
 
--- plan_grids --
--- The grids of a plan in some communities.
-SELECT grid.code AS grid_code, grid.community_code, grid.kind, grid.flag, grid.reason,
-    grid.geometry
-FROM plan_grid
-JOIN grid ON grid.id = plan_grid.grid_id
-WHERE plan_grid.plan_id = :plan_id AND grid.community_code = ANY(CAST(:codes AS text[]))
-ORDER BY grid.code COLLATE "C"
-
 -- grids_in_force --
-SELECT code AS grid_code, community_code, kind, flag, reason, geometry
+SELECT code AS grid_code, community_code, kind, flag, reason, households_drawn AS households, geometry
 FROM current_grid
 WHERE community_code = ANY(CAST(:codes AS text[]))
 ORDER BY code COLLATE "C"
@@ -22,13 +13,6 @@ ORDER BY code COLLATE "C"
 -- community_of --
 -- The community of a grid in force.
 SELECT community_code FROM current_grid WHERE code = :code
-
--- used_codes --
--- Every code that a grid of some communities ever had.
-SELECT code
-FROM grid
-WHERE community_code = ANY(CAST(:codes AS text[]))
-ORDER BY code COLLATE "C"
 
 -- communities --
 SELECT code, geometry
@@ -82,7 +66,8 @@ ORDER BY barrier.id
 
 -- posts --
 -- Who is posted now in the grids of some communities, and where they live.
-SELECT current_grid.code AS grid_code, post.role, member.geometry
+SELECT
+    post.id, post.member_id, current_grid.code AS grid_code, post.role, post.fixed, member.geometry
 FROM post
 JOIN current_grid ON current_grid.id = post.grid_id
 JOIN member ON member.id = post.member_id
@@ -94,3 +79,15 @@ SELECT role, posts
 FROM team_requirement
 WHERE dataset_id = :dataset_id AND posts > 0
 ORDER BY role COLLATE "C"
+
+-- end_posts --
+UPDATE post SET valid_to = now() WHERE valid_to IS NULL AND id = ANY(CAST(:ids AS bigint[]))
+
+-- move_posts --
+-- Posts that ended in one grid begin in another.
+INSERT INTO post (member_id, grid_id, role, fixed)
+SELECT post.member_id, grid.id, post.role, post.fixed
+FROM unnest(CAST(:ids AS bigint[]), CAST(:codes AS text[])) AS moved (id, code)
+JOIN post ON post.id = moved.id
+JOIN grid ON grid.code = moved.code
+ORDER BY post.id

@@ -12,11 +12,10 @@ import geopandas as gpd
 import numpy as np
 from sqlalchemy.orm import Session
 
-from geodata.delineate.drawn import grid_frame
 from geodata.delineate.inputs import checked_limits
 from geodata.quality import measure
 from service.flows import plans
-from service.flows.drawing import Search, draw, outlines, share_on_barriers
+from service.flows.drawing import Search, draw, share_on_barriers
 from service.flows.kept import forget
 from service.flows.scope import Area, Progress, find_areas, silent
 
@@ -140,8 +139,7 @@ class _Outcome:
 
 
 def _delineate_area(session: Session, area: Area, search: Search, progress: Progress) -> _Outcome:
-    communities, drawn = draw(session, area, search, progress)
-    grids = grid_frame(outlines(session, area, communities), drawn)
+    communities, grids = draw(session, area, search, progress)
     sizes = {name: int(value) for name, value in asdict(search.limits).items()}
     figures = _figures(measure(grids, communities, **sizes))
     figures["on_barriers"] = share_on_barriers(session, area, communities, grids)

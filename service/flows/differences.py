@@ -10,7 +10,7 @@ import geopandas as gpd
 import pandas as pd
 from sqlalchemy.orm import Session
 
-from geodata.change.heirs import compare_by_heirs
+from geodata.change import compare
 from geodata.errors import InputError
 from geodata.write.cells import json_value
 from service.db.frames import read_frame
@@ -33,7 +33,7 @@ class Difference:
         Those that were compared.
     lookup : DataFrame
         old_code, new_code, kind (``U`` unchanged, ``S`` split, ``M`` merged, ``X`` irregular),
-        households_moved: those that leave the heir of their grid.
+        households_moved: those whose grid has another code.
     moves : GeoDataFrame of Point
         reference, old_code, new_code, households: one row a household record that moves.
     sides : DataFrame
@@ -81,12 +81,8 @@ def diff(session: Session, *, first: int, second: int) -> Difference:
     parts = []
     for area in find_areas(session, communities=common):
         before, after = (
-            read_frame(
-                session,
-                _SQL["plan_grids"],
-                {"plan_id": plan_id, "codes": list(area.communities)},
-            )
-            for plan_id in (first, second)
+            grids[grids["community_code"].isin(area.communities)]
+            for grids in (plans.plan_grids(session, plan_id=each) for each in (first, second))
         )
         parts.append(compare_in(area, before, after, read_households(session, area)))
     return _together(parts)
@@ -96,7 +92,7 @@ def compare_in(
     area: Area, before: gpd.GeoDataFrame, after: gpd.GeoDataFrame, households: gpd.GeoDataFrame
 ) -> Difference:
     """Compare two sets of grids of an area; households as :func:`read_households` gives them."""
-    change = compare_by_heirs(
+    change = compare(
         before,
         after,
         households,

@@ -10,11 +10,13 @@ from typing import Any, Final
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import shapely
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
+from geodata.change import keep_codes
 from geodata.delineate.digest import digest
-from geodata.delineate.drawn import Drawn
+from geodata.delineate.drawn import Drawn, grid_frame
 from geodata.delineate.homes import Homes
 from geodata.delineate.inputs import barrier_lines, checked_communities, community_tasks
 from geodata.delineate.task import Limits, Task
@@ -23,12 +25,13 @@ from geodata.metric import MetricPlane
 from geodata.quality import border_along
 from service.db.frames import read_frame, read_packed
 from service.db.statements import load_statements
+from service.flows import plans
 from service.flows.kept import Kept
 from service.flows.scope import Area, Progress
 from service.flows.spool import Spool
 from service.flows.workers import find_workers
 
-__all__ = ["Search", "draw", "outlines", "share_on_barriers", "units"]
+__all__ = ["Search", "draw", "share_on_barriers", "units"]
 
 _SQL = load_statements("service.flows", "delineate.sql")
 
@@ -67,7 +70,7 @@ class Search:
 
 def draw(
     session: Session, area: Area, search: Search, progress: Progress
-) -> tuple[gpd.GeoDataFrame, list[Drawn]]:
+) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame]:
     """Draw the grids of an area.
 
     What a run before this one has drawn of the same input is not drawn again.
@@ -85,8 +88,9 @@ def draw(
     -------
     communities : GeoDataFrame
         code, geometry of the communities of the area, by code.
-    drawn : list of Drawn
-        The grids of each.
+    grids : GeoDataFrame
+        As ``geodata.delineate.Plan`` has them; a grid that goes on from one that was there before
+        has its code.
     """
     # the neighbours are there for the households outside all communities: they may be nearer
     statement = _SQL["communities" if area.whole else "communities_near"]
@@ -105,7 +109,11 @@ def draw(
             )
             for solved in results:
                 run.keep(Drawn.of(solved), kept)
-    return places.reset_index(drop=True), [run.drawn[code] for code in places["code"]]
+        grids = grid_frame(
+            _outlines(session, area, places), [run.drawn[code] for code in places["code"]]
+        )
+        grids["grid_code"] = _hand_on(session, area, places, grids, spool)
+    return places.reset_index(drop=True), grids
 
 
 class _Run:
@@ -154,7 +162,38 @@ class _Run:
         self._progress(f"delineate {self._area.dataset}", len(self.drawn), len(self._places))
 
 
-def outlines(session: Session, area: Area, communities: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+def _hand_on(
+    session: Session,
+    area: Area,
+    places: gpd.GeoDataFrame,
+    grids: gpd.GeoDataFrame,
+    spool: Spool,
+) -> NDArray[np.object_]:
+    """The codes of grids, of which those that go on from earlier ones have the code of these."""
+    codes = grids["grid_code"].to_numpy(dtype=object).copy()
+    rows = pd.Series(np.arange(len(grids))).groupby(grids["community_code"].to_numpy()).indices
+    for unit in units(places, spool.households):
+        used = plans.used_codes(session, communities=unit["code"].tolist())
+        if not used:
+            continue
+        own = np.concatenate([rows[code] for code in unit["code"]])
+        homes = [spool.read(label) for label in unit.index]
+        xy = np.concatenate([each for each, _ in homes])
+        codes[own] = keep_codes(
+            plans.last_grids(session, communities=unit["code"].tolist()),
+            grids.iloc[own].drop(columns="grid_code"),
+            gpd.GeoDataFrame(
+                {"households": np.concatenate([load for _, load in homes])},
+                geometry=shapely.points(xy),
+                crs=places.crs,
+            ),
+            used_codes=used,
+            snap_tolerance_m=area.snap_tolerance_m,
+        )
+    return codes
+
+
+def _outlines(session: Session, area: Area, communities: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     """The communities with the vertices that their grids must have on the boundary.
 
     Where the neighbours are not drawn anew, theirs are in force and stay: with the vertices at

@@ -14,14 +14,18 @@ import shapely
 from sqlalchemy.orm import Session
 
 from geodata.assign import assign
+from geodata.change import keep_codes
 from geodata.change.flags import flagged
-from geodata.coverage import check, repair
+from geodata.coverage import Fitted, check, fit, repair
+from geodata.coverage.faults import fault_frame
+from geodata.coverage.overlaps import made_valid
 from geodata.coverage.placing import place_in_parents
 from geodata.delineate.inputs import checked_limits
 from geodata.errors import InputError, UnreadableFile
 from geodata.manifest import BarrierSource, nearest
+from geodata.metric import MetricPlane
 from geodata.read import as_text, whole
-from geodata.schema import STORAGE_CRS
+from geodata.schema import FIT_TOLERANCE_M, STORAGE_CRS
 from service.db.frames import read_frame
 from service.db.statements import load_statements
 from service.flows import plans
@@ -40,9 +44,19 @@ _BLOCKING = ("invalid", "duplicate_code")
 class Imported:
     """What became of a file.
 
-    ``plan_id`` is None where a fault keeps the file from being a draft at all; ``state`` is that of
-    the plan. ``faults`` are those of :func:`geodata.coverage.check`, in the codes of the file;
-    ``repairs`` say what was repaired, as :func:`geodata.coverage.repair` tells it.
+    Attributes
+    ----------
+    plan_id, state : int and str, or None
+        None where a fault keeps the file from being a draft at all.
+    polygons, communities : int
+    faults : GeoDataFrame
+        Those that are left, as :func:`geodata.coverage.check` tells them, in the codes of the file.
+    repairs : GeoDataFrame or None
+        What was repaired, as :func:`geodata.coverage.repair` tells it.
+    fitted : Fitted
+        What was moved to fit, as :func:`geodata.coverage.fit` tells it.
+    tolerance_m : float
+        How far at most.
     """
 
     plan_id: int | None
@@ -51,6 +65,8 @@ class Imported:
     communities: int
     faults: gpd.GeoDataFrame
     repairs: gpd.GeoDataFrame | None
+    fitted: Fitted
+    tolerance_m: float
 
     def as_dict(self) -> dict[str, Any]:
         """Figures as JSON; faults and repairs by kind."""
@@ -61,6 +77,17 @@ class Imported:
             "communities": self.communities,
             "faults": _counts(self.faults),
             "repairs": {} if self.repairs is None else _counts(self.repairs),
+            "fit": self._fit(),
+        }
+
+    def _fit(self) -> dict[str, Any]:
+        done, moved = self.fitted.adjustments, self.fitted.moved
+        return {
+            "tolerance_m": self.tolerance_m,
+            "polygons_moved": len(moved),
+            "moved_m_max": round(float(moved["moved_m"].max()), 3) if len(moved) else 0.0,
+            "places": _counts(done),
+            "area_m2": round(float(done["area_m2"].sum()), 1),
         }
 
 
@@ -74,8 +101,9 @@ def import_plan(
     community_column: str | None = None,
     dataset: str | None = None,
     repaired: bool = False,
+    tolerance_m: float = FIT_TOLERANCE_M,
 ) -> Imported:
-    """Save the polygons of a file as a draft plan, and list its faults.
+    """Save the polygons of a file as a draft plan, fitted to their communities; list its faults.
 
     Parameters
     ----------
@@ -94,7 +122,11 @@ def import_plan(
     dataset : str, optional
         Only communities of this data set.
     repaired : bool
-        Repair what is invalid and what overlaps by the stated rule; every repair is told.
+        Repair what is invalid and what overlaps, however much, by the stated rule; every repair is
+        told.
+    tolerance_m : float
+        Gaps, overlaps and strays that are no wider, in metres, are closed; every one is told. 0
+        leaves the polygons as they are drawn.
 
     Raises
     ------
@@ -114,24 +146,30 @@ def import_plan(
         )
     )
     polygons["community_code"] = _communities_of(polygons, communities, file, community_column)
+    homeless = polygons["community_code"].isna()
+    nowhere, polygons = polygons[homeless], polygons[~homeless]
     area = _one_area(session, sorted(set(polygons["community_code"])), file)
     ruled = communities[communities["code"].isin(area.communities)]
-    faults = check(polygons, ruled)
+    fitted = fit(polygons, ruled, tolerance_m=tolerance_m)
+    faults = check(fitted.polygons, ruled)
     outcome = {
-        "polygons": len(polygons),
+        "polygons": len(polygons) + len(nowhere),
         "communities": len(area.communities),
-        "faults": faults,
+        "faults": _with_homeless(faults, nowhere),
         "repairs": repairs,
+        "fitted": fitted,
+        "tolerance_m": tolerance_m,
     }
-    if faults["kind"].isin(_BLOCKING).any():
+    if faults["kind"].isin(_BLOCKING).any() or len(nowhere):
         return Imported(plan_id=None, state=None, **outcome)
+    found = Imported(plan_id=None, state=None, **outcome).as_dict()
     saved = plans.save(
         session,
         name=name or file.stem,
         communities=area.communities,
-        grids=loaded(session, area, polygons),
+        grids=loaded(session, area, fitted.polygons),
         parameters={"file": file.name, "layer": layer, "repaired": repaired},
-        report={"faults": _counts(faults)},
+        report={key: found[key] for key in ("faults", "repairs", "fit")},
     )
     return Imported(plan_id=saved.plan_id, state=saved.state, **outcome)
 
@@ -172,13 +210,9 @@ def _communities_of(
     file: Path,
     community_column: str | None,
 ) -> np.ndarray[Any, Any]:
-    """The community of each polygon: as declared, or the one that holds most of it."""
+    """The community of each polygon: as declared, or the one that holds most of it, or None."""
     if community_column is None:
-        found = place_in_parents(polygons, communities)
-        for row, code in zip(polygons["row"], found, strict=True):
-            if code is None:
-                raise InputError("the polygon lies in no community", file=file, row=int(row))
-        return found
+        return place_in_parents(polygons, communities)
     known = set(communities["code"])
     for row, code in zip(polygons["row"], polygons["declared"], strict=True):
         if code not in known:
@@ -191,7 +225,24 @@ def _communities_of(
     return polygons["declared"].to_numpy(dtype=object)
 
 
+def _with_homeless(faults: gpd.GeoDataFrame, nowhere: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """The faults, and each polygon that lies in no community as one."""
+    if nowhere.empty:
+        return faults
+    plane = MetricPlane.of_frame(nowhere)
+    shapes = made_valid(nowhere.geometry.to_numpy())
+    area = shapely.area(shapes) * plane.square_metres_per_unit
+    rows = [
+        ("stray", (code,), float(size), "it lies in no community", shape)
+        for code, size, shape in zip(nowhere["grid_code"], area, shapes, strict=True)
+    ]
+    both = [faults, fault_frame(rows, nowhere.crs)]
+    return gpd.GeoDataFrame(pd.concat(both, ignore_index=True), crs=nowhere.crs)
+
+
 def _one_area(session: Session, codes: Sequence[str], file: Path) -> Area:
+    if not codes:
+        raise InputError("none of its polygons lies in a community: is the CRS right?", file=file)
     areas = find_areas(session, communities=codes)
     if len(areas) > 1:
         names = ", ".join(f"'{area.dataset}'" for area in areas)
@@ -199,18 +250,30 @@ def _one_area(session: Session, codes: Sequence[str], file: Path) -> Area:
     return areas[0]
 
 
-def loaded(session: Session, area: Area, polygons: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    """The polygons as grids with their loads, and a flag where a load is out of range."""
+def loaded(
+    session: Session, area: Area, polygons: gpd.GeoDataFrame, codes: Sequence[str] | None = None
+) -> gpd.GeoDataFrame:
+    """The polygons as grids with their loads, and a flag where a load is forced out of range.
+
+    Without codes, each takes that of the grid it goes on from.
+    """
     households = read_households(session, area)
     member = assign(polygons, households, area.snap_tolerance_m)["grid_code"].to_numpy(dtype=object)
     load = households["households"].groupby(member).sum()
+    if codes is None:
+        codes = keep_codes(
+            plans.last_grids(session, communities=area.communities),
+            polygons,
+            households,
+            used_codes=plans.used_codes(session, communities=area.communities),
+            snap_tolerance_m=area.snap_tolerance_m,
+        ).tolist()
     grids = polygons.assign(
         households=polygons["grid_code"].map(load).fillna(0).astype(np.int64),
         parts=shapely.get_num_geometries(polygons.geometry.to_numpy()).astype(np.int32),
     )
-    return flagged(
-        grids, households, member, checked_limits(area.target, area.minimum, area.maximum)
-    )
+    limits = checked_limits(area.target, area.minimum, area.maximum)
+    return flagged(grids, households, member, limits).assign(grid_code=codes)
 
 
 def _counts(faults: gpd.GeoDataFrame) -> dict[str, int]:

@@ -39,6 +39,8 @@ class Placed:
     ----------
     household : ndarray of int64
         Its id.
+    weight : ndarray of int32
+        The households that it stands for.
     grid : ndarray of int32
         Id of its grid; -1 for an exception.
     method : ndarray of int8
@@ -55,6 +57,7 @@ class Placed:
     """
 
     household: NDArray[np.int64]
+    weight: NDArray[np.int32]
     grid: NDArray[np.int32]
     method: NDArray[np.int8]
     distance_m: NDArray[np.float64]
@@ -84,6 +87,34 @@ class Placed:
             reason = self.reasons[number[k]].encode()
             fields: list[Field] = [self.household[one], None, b"exception", distance, reason]
             yield encode(fields + ([self.at[one]] if with_time else []), 1)
+
+
+class _Loads:
+    """Records and households of each grid, added up page by page."""
+
+    COLUMNS: Final = ("grid_id", "records", "households")
+
+    def __init__(self) -> None:
+        self._sums = np.zeros((2, 0), dtype=np.int64)
+
+    def add(self, placed: Placed, chosen: NDArray[np.bool_]) -> None:
+        grid = placed.grid[chosen]
+        if not len(grid):
+            return
+        # neighbours have neighbouring numbers: few sums are touched, however many grids there are
+        low, high = int(grid.min()), int(grid.max()) + 1
+        if high > self._sums.shape[1]:
+            missing = max(high, 2 * self._sums.shape[1]) - self._sums.shape[1]
+            self._sums = np.pad(self._sums, ((0, 0), (0, missing)))
+        self._sums[0, low:high] += np.bincount(grid - low)
+        households = np.bincount(grid - low, placed.weight[chosen])
+        self._sums[1, low:high] += households.astype(np.int64)
+
+    def rows(self) -> bytes:
+        """All that were added, for a binary COPY of ``COLUMNS``."""
+        (grid,) = np.nonzero(self._sums[0])
+        records, households = self._sums[:, grid]
+        return encode([grid.astype(np.int32), records.astype(np.int32), households], len(grid))
 
 
 class Ledger(Protocol):
@@ -137,6 +168,7 @@ class Beside:
         self._session = session
         self._datasets = list(datasets)
         self._rows = self._same = 0
+        self._loads = _Loads()
         session.execute(_SQL["drop_begun"])
         session.execute(_SQL["begin"])
 
@@ -145,11 +177,12 @@ class Beside:
         chosen = ~placed.by_hand
         self._rows += int(chosen.sum())
         self._same += int(placed.same.sum())
+        self._loads.add(placed, chosen & (placed.grid >= 0))
         columns = (*_COLUMNS, "at")
         with copying(self._session, "assignment_next", columns, freeze=True) as copy:
             for rows in placed.rows(chosen, with_time=True):
                 copy.write(rows)
-        for table, some in (("unchanged", placed.same), ("by_hand", placed.by_hand)):
+        for table, some in (("unchanged", placed.same), ("kept", placed.by_hand)):
             if some.any():
                 with copying(self._session, table, ("household_id",)) as copy:
                     copy.write(encode([placed.household[some]], int(some.sum())))
@@ -157,11 +190,14 @@ class Beside:
     def finish(self) -> int:
         """Index the new ledger, tie it to households and grids, and switch to it."""
         run = self._session.execute
-        run(_SQL["add_by_hand"])
-        run(_SQL["add_other_datasets"], {"dataset_ids": self._datasets})
+        run(_SQL["keep_other_datasets"], {"dataset_ids": self._datasets})
+        run(_SQL["analyze_kept"])
+        run(_SQL["add_kept"])
         run(_SQL["index"])
         exceptions: Any = run(_SQL["keep_exceptions"])
         run(_SQL["analyze"])
+        with copying(self._session, "placed_load", _Loads.COLUMNS) as copy:
+            copy.write(self._loads.rows())
         if not self._switch():
             run(_SQL["change"])
             run(_SQL["add"])
@@ -172,7 +208,7 @@ class Beside:
         """Put the new ledger in the place of the old; false if it never has it to itself."""
         try:
             with self._session.begin_nested():
-                for step in ("reference", "drop_unchanged"):
+                for step in ("reference", "count_loads", "drop_unchanged"):
                     self._session.execute(_SQL[step])
                 self._hold_alone()
                 self._session.execute(_SQL["replace"])

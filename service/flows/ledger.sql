@@ -1,31 +1,34 @@
 -- drop_begun --
-DROP TABLE IF EXISTS unchanged, by_hand
+DROP TABLE IF EXISTS unchanged, kept, placed_load
 
 -- begin --
 -- A part for the ledger beside the present one, without keys and indexes while it is filled; with
--- it, the households whose row is the same in both.
+-- it, the households whose row is the same in both, those whose row is not looked at, and the loads
+-- of the grids by the others.
 CREATE TABLE assignment_next (LIKE assignment INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
 CREATE TEMPORARY TABLE unchanged (household_id bigint NOT NULL) ON COMMIT DROP;
-CREATE TEMPORARY TABLE by_hand (household_id bigint NOT NULL) ON COMMIT DROP
+CREATE TEMPORARY TABLE kept (household_id bigint NOT NULL) ON COMMIT DROP;
+CREATE TEMPORARY TABLE placed_load (
+    grid_id integer NOT NULL, records integer NOT NULL, households bigint NOT NULL
+) ON COMMIT DROP
 
--- add_by_hand --
-WITH kept AS (
+-- keep_other_datasets --
+INSERT INTO kept
+SELECT household.id
+FROM dataset
+JOIN household ON household.dataset_id = dataset.id
+WHERE dataset.id <> ALL (CAST(:dataset_ids AS integer[]))
+
+-- analyze_kept --
+ANALYZE kept
+
+-- add_kept --
+WITH added AS (
     INSERT INTO assignment_next
-    SELECT assignment.* FROM by_hand JOIN assignment USING (household_id)
+    SELECT assignment.* FROM kept JOIN assignment USING (household_id)
     RETURNING household_id
 )
-INSERT INTO unchanged SELECT household_id FROM kept
-
--- add_other_datasets --
-WITH kept AS (
-    INSERT INTO assignment_next
-    SELECT assignment.*
-    FROM assignment
-    JOIN household ON household.id = assignment.household_id
-    WHERE household.dataset_id <> ALL (CAST(:dataset_ids AS integer[]))
-    RETURNING household_id
-)
-INSERT INTO unchanged SELECT household_id FROM kept
+INSERT INTO unchanged SELECT household_id FROM added
 
 -- index --
 ALTER TABLE assignment_next ADD PRIMARY KEY (household_id);
@@ -57,6 +60,26 @@ ALTER TABLE assignment_next ADD FOREIGN KEY (household_id)
     REFERENCES household (id) ON DELETE CASCADE;
 SET LOCAL enable_hashjoin TO DEFAULT;
 ALTER TABLE assignment_next ADD FOREIGN KEY (grid_id) REFERENCES grid (id)
+
+-- count_loads --
+-- The loads of the grids in the new ledger, known under it; nobody sees them before the switch. An
+-- empty grid is as quickly counted as looked up.
+INSERT INTO grid_load (grid_id, ledger, records, households)
+SELECT
+    grid_id, CAST(CAST('assignment_next' AS regclass) AS oid), sum(records), sum(households)
+FROM (
+    SELECT grid_id, records, households FROM placed_load
+    UNION ALL
+    SELECT next.grid_id, 1, household.households
+    FROM kept
+    JOIN assignment_next AS next USING (household_id)
+    JOIN household ON household.id = kept.household_id
+    WHERE next.grid_id IS NOT NULL
+) AS each
+GROUP BY grid_id
+ORDER BY grid_id
+ON CONFLICT (grid_id) DO UPDATE SET
+    ledger = excluded.ledger, records = excluded.records, households = excluded.households
 
 -- drop_unchanged --
 -- The present part goes into the history, without what did not change.

@@ -20,12 +20,12 @@ from service.db.arrays import read_arrays_of
 from service.db.statements import load_statements
 from service.flows.ledger import EXCEPTION, MANUAL, Placed
 
-__all__ = ["Grids", "Page", "next_placed", "read_grids", "read_pages", "reader_beside", "settle"]
+__all__ = ["Grids", "Page", "read_grids", "read_pages", "reader_beside", "settle"]
 
 _SQL = load_statements("service.flows", "assign.sql")
 
 #: Households that are read, placed and written together.
-_PAGE_ROWS: Final = 100_000
+_PAGE_ROWS: Final = 25_000
 #: Grids that are read together.
 _PAGE_GRIDS: Final = 100_000
 #: A point in well-known binary.
@@ -121,20 +121,7 @@ def settle(page: Page, grids: Grids, now: int) -> Placed:
     same &= (before_grid == grid) & (before_method == method)
     at[same] = page.at[row[same]] if len(page.known) else now
     reasons = [placer.reason(float(far)) for far in distance[method == EXCEPTION]]
-    return Placed(page.household, grid, method, distance, at, same, by_hand, reasons)
-
-
-def next_placed(
-    pages: Iterator[Page],
-    page: Page | None,
-    grids: Grids,
-    now: int,
-    apart: bool,
-) -> tuple[Page, Placed] | None:
-    """The page, or with ``apart`` the next one, with its households placed; None at the end."""
-    if apart:
-        page = next(pages, None)
-    return None if page is None else (page, settle(page, grids, now))
+    return Placed(page.household, page.weight, grid, method, distance, at, same, by_hand, reasons)
 
 
 @contextmanager

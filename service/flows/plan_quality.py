@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import geopandas as gpd
+import pandas as pd
 from sqlalchemy.orm import Session
 
+from geodata.assign import assign
 from geodata.errors import InputError
 from service.db.frames import read_frame
 from service.db.statements import load_statements
 from service.errors import NotFound
 from service.flows import plans
+from service.flows.differences import read_households
+from service.flows.scope import find_areas
 
 __all__ = ["PlanFrames", "compared_frames", "plan_frames"]
 
@@ -24,6 +28,7 @@ class PlanFrames:
     """A plan with what it is measured against, all in EPSG:4326.
 
     ``before`` holds the grids that an earlier plan, ``before_id``, has in the same communities.
+    Loads are those of the ``households`` that there are now, not of the day when a plan was drawn.
     """
 
     plan_id: int
@@ -32,7 +37,7 @@ class PlanFrames:
     grids: gpd.GeoDataFrame
     communities: gpd.GeoDataFrame
     barriers: gpd.GeoDataFrame | None
-    households: gpd.GeoDataFrame | None
+    households: gpd.GeoDataFrame
     before_id: int | None
     before: gpd.GeoDataFrame | None
 
@@ -42,7 +47,6 @@ def plan_frames(
     *,
     plan_id: int,
     before: int | None = None,
-    with_households: bool = False,
 ) -> PlanFrames:
     """The frames of a plan and of the one before.
 
@@ -53,8 +57,6 @@ def plan_frames(
     before : int, optional
         The plan to compare with; by default the last one that was put in force for any of the
         communities before this one was drawn up, if there is one.
-    with_households : bool
-        Whether the points of households are read.
 
     Raises
     ------
@@ -70,10 +72,12 @@ def plan_frames(
         _sizes(session, before)
     values = {"plans": [plan_id]}
     communities = read_frame(session, _SQL["communities"], values)
+    homes, tolerance = _homes(session, list(communities["code"]))
     earlier = None
     if before is not None:
         earlier = plans.plan_grids(session, plan_id=before)
         earlier = earlier[earlier["community_code"].isin(communities["code"])]
+        earlier = _with_loads(earlier, homes, tolerance)
         if earlier.empty:
             raise InputError(f"plan {before} has no grid in the communities of plan {plan_id}")
     barriers = read_frame(session, _SQL["barriers"], values)
@@ -81,10 +85,10 @@ def plan_frames(
         plan_id=plan_id,
         name=named,
         sizes=sizes,
-        grids=plans.plan_grids(session, plan_id=plan_id),
+        grids=_with_loads(plans.plan_grids(session, plan_id=plan_id), homes, tolerance),
         communities=communities,
         barriers=barriers if len(barriers) else None,
-        households=read_frame(session, _SQL["households"], values) if with_households else None,
+        households=homes,
         before_id=before,
         before=earlier,
     )
@@ -111,15 +115,39 @@ def compared_frames(session: Session, *, before: int, after: int) -> dict[str, A
     values = {"plans": [after]}
     communities = read_frame(session, _SQL["communities"], values)
     barriers = read_frame(session, _SQL["barriers"], values)
+    homes, tolerance = _homes(session, sorted(common))
+    drawn = {
+        name: _with_loads(
+            grids[plan_id][grids[plan_id]["community_code"].isin(common)], homes, tolerance
+        )
+        for name, plan_id in (("before", before), ("after", after))
+    }
     return {
-        "before": grids[before][grids[before]["community_code"].isin(common)],
-        "after": grids[after][grids[after]["community_code"].isin(common)],
-        "households": read_frame(session, _SQL["households"], values),
+        **drawn,
+        "households": homes,
+        "snap_tolerance_m": tolerance,
         "communities": communities[communities["code"].isin(common)],
         "barriers": barriers if len(barriers) else None,
         **sizes,
         "title": f"Plan {before} ({names[before]}) and plan {after} ({names[after]})",
     }
+
+
+def _homes(session: Session, communities: list[str]) -> tuple[gpd.GeoDataFrame, float]:
+    """The households of some communities, and how far from a grid one still belongs to it."""
+    areas = find_areas(session, communities=communities)
+    parts = [read_households(session, area) for area in areas]
+    homes = gpd.GeoDataFrame(pd.concat(parts, ignore_index=True), crs=parts[0].crs)
+    return homes, max(area.snap_tolerance_m for area in areas)
+
+
+def _with_loads(
+    grids: gpd.GeoDataFrame, homes: gpd.GeoDataFrame, tolerance: float
+) -> gpd.GeoDataFrame:
+    member = assign(grids, homes, tolerance)["grid_code"].to_numpy(dtype=object)
+    load = homes["households"].groupby(member).sum()
+    now = load.reindex(grids["grid_code"], fill_value=0).to_numpy(dtype="int64")
+    return grids.assign(households=now)
 
 
 def _sizes(session: Session, plan_id: int) -> tuple[str, dict[str, int]]:

@@ -52,17 +52,3 @@ WHERE EXISTS (
     WHERE ruled.dataset_id = barrier.dataset_id AND ruled.geometry && barrier.geometry
 )
 ORDER BY barrier.id
-
--- households --
--- The points of the data sets of the plan, within the box of its communities.
-WITH ruled AS (
-    SELECT division.dataset_id, ST_SetSRID(CAST(ST_Extent(division.geometry) AS geometry), 4326) AS box
-    FROM community_plan
-    JOIN division ON division.code = community_plan.community_code
-    WHERE community_plan.plan_id = ANY(CAST(:plans AS integer[]))
-    GROUP BY division.dataset_id
-)
-SELECT household.households, household.geometry
-FROM household
-JOIN ruled ON ruled.dataset_id = household.dataset_id AND household.geometry && ruled.box
-ORDER BY household.id

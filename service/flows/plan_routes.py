@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query
 from starlette.responses import Response, StreamingResponse
 
 from service.flows.plan_schemas import (
+    Activated,
     DayParameters,
     NewDay,
     PlanDifference,
@@ -121,10 +122,10 @@ def validate_plan(plan_id: PlanId, session: DatabaseSession) -> Validated:
 )
 def activate_plan(
     plan_id: PlanId, session: DatabaseSession, day: NewDay | None = None
-) -> PlanState:
+) -> Activated:
     """Switch the communities of a validated plan to it, today or from the day given."""
     on = None if day is None else day.on
-    return PlanState.model_validate(plans.activate(session, plan_id=plan_id, on=on))
+    return Activated.model_validate(plans.activate(session, plan_id=plan_id, on=on).as_dict())
 
 
 @router.post(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, Literal
 
@@ -9,7 +10,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.web.parameters import Parameters
 
-__all__ = ["DayParameters", "NewDay", "PlanDifference", "PlanDocument", "PlanState", "Validated"]
+__all__ = [
+    "Activated",
+    "DayParameters",
+    "Descent",
+    "NewDay",
+    "PlanDifference",
+    "PlanDocument",
+    "PlanState",
+    "Side",
+    "Validated",
+]
 
 
 class DayParameters(Parameters):
@@ -46,7 +57,7 @@ class Descent(BaseModel):
     old_code: str | None
     new_code: str | None
     kind: Literal["U", "S", "M", "X"] = Field(description="Unchanged, split, merged, irregular.")
-    households_moved: int = Field(description="Households that leave the heir of their grid so.")
+    households_moved: int = Field(description="Households whose code changes so.")
 
 
 class Side(BaseModel):
@@ -54,7 +65,7 @@ class Side(BaseModel):
 
     grid_code: str
     community_code: str
-    households_before: float | None = Field(description="Of the grid whose heir it is, if any.")
+    households_before: float | None = Field(description="Null for a new code.")
     households: int
     deviation: float = Field(description="From the target, signed, as a share of it.")
     in_range: bool
@@ -74,7 +85,7 @@ class PlanDifference(BaseModel):
     households_moved: int
     kinds: dict[str, int] = Field(description="Rows of the look-up by kind.")
     lookup: list[Descent]
-    sides: list[Side]
+    sides: Sequence[Side]
 
 
 class Validated(BaseModel):
@@ -86,10 +97,28 @@ class Validated(BaseModel):
     grids: int
 
 
+class StrayLoad(BaseModel):
+    """A grid whose load is out of range although no flag says so."""
+
+    grid_code: str
+    households: int = Field(description="Assigned to it now.")
+    households_drawn: int
+
+
+class Activated(BaseModel):
+    """A plan that was switched to."""
+
+    plan: int
+    state: str
+    effective_from: date = Field(description="Its first day.")
+    reassigned: int = Field(description="Household records whose grid changed.")
+    posts_ended: int = Field(description="Posts in grids that the plan ended.")
+    out_of_range: list[StrayLoad] = Field(description="Grids out of range without a flag.")
+
+
 class PlanState(BaseModel):
     """A plan after its state changed."""
 
     plan: int
     state: str
-    effective_from: date | None = Field(None, description="First day, once it is active.")
     ends: date | None = Field(None, description="The day from which it no longer rules.")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 import geopandas as gpd
 import shapely
@@ -19,22 +19,29 @@ from geodata.errors import PlanError
 from service.db.frames import copy_frame, read_frame
 from service.db.statements import load_statements
 from service.errors import NotFound
+from service.flows.assign import assign
 
 __all__ = [
+    "Activation",
     "Saved",
     "Verdict",
     "activate",
     "faults",
     "grids_on",
+    "last_grids",
     "list_plans",
     "plan_grids",
     "retire",
     "save",
     "show",
+    "used_codes",
     "validate",
 ]
 
 _SQL = load_statements("service.flows", "plans.sql")
+
+#: Grids of a plan from which on the database's statistics of all grids are made anew.
+_MANY: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,37 @@ class Verdict:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activation:
+    """A plan that was switched to.
+
+    Attributes
+    ----------
+    plan : int
+    state : str
+    effective_from : str
+        Its first day.
+    reassigned : int
+        Household records whose place in the ledger changed.
+    posts_ended : int
+        Posts in grids that the plan ended.
+    out_of_range : list of dict
+        Grids whose load is out of range although no flag says so: grid_code, households now,
+        households_drawn.
+    """
+
+    plan: int
+    state: str
+    effective_from: str
+    reassigned: int
+    posts_ended: int
+    out_of_range: list[dict[str, Any]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The switch as JSON."""
+        return asdict(self)
+
+
 def save(
     session: Session,
     *,
@@ -68,7 +106,6 @@ def save(
     grids: gpd.GeoDataFrame,
     parameters: Mapping[str, Any],
     report: Mapping[str, Any],
-    renewed: Collection[int] = (),
 ) -> Saved:
     """Save grids as a draft plan, unless the active plan of these communities is the same.
 
@@ -80,23 +117,22 @@ def save(
     communities : sequence of str
         Codes of the communities that the plan rules.
     grids : GeoDataFrame
-        community_code, households, flag, reason, geometry (EPSG:4326) and, if it is not "basic",
-        kind. A polygon that a grid of the community already has keeps that grid and its code; every
-        other takes, in the order of the rows, the next number that the community never used.
+        grid_code, community_code, households, flag, reason, geometry (EPSG:4326) and, where it is
+        not the one that the grid had ("basic" for a new one), kind. The codes are those that
+        :func:`geodata.change.keep_codes` gives; but a new grid whose very polygon an earlier draft
+        holds takes the code it has there.
     parameters, report : mapping
         How the plan was made, and its figures; JSON values.
-    renewed : collection of int
-        Positions of rows that are new grids although their polygon is not: its kind is another.
     """
     staged = gpd.GeoDataFrame(
         {
             "position": range(len(grids)),
+            "grid_code": grids["grid_code"].to_numpy(),
             "community_code": grids["community_code"].to_numpy(),
             "households": grids["households"].to_numpy(),
-            "kind": grids["kind"].fillna("basic").to_numpy() if "kind" in grids else "basic",
+            "kind": grids["kind"].to_numpy() if "kind" in grids else None,
             "flag": grids["flag"].to_numpy(),
             "reason": grids["reason"].to_numpy() if "reason" in grids else None,
-            "renewed": [position in renewed for position in range(len(grids))],
         },
         geometry=grids.geometry.to_numpy(),
         crs=grids.crs,
@@ -112,9 +148,20 @@ def save(
     values = {"name": name, "parameters": json.dumps(parameters), "report": json.dumps(report)}
     plan_id = session.execute(_SQL["add_plan"], values).scalar_one()
     session.execute(_SQL["add_communities"], {"plan_id": plan_id, "communities": codes})
-    session.execute(_SQL["keep_unchanged"], {"plan_id": plan_id})
-    session.execute(_SQL["add_changed"], {"plan_id": plan_id})
+    for step in ("adopt_drafts", "inherit_kinds", "add_grids", "add_versions"):
+        session.execute(_SQL[step])
+    session.execute(_SQL["hold_versions"], {"plan_id": plan_id})
     return Saved(plan_id, "draft", new=True)
+
+
+def last_grids(session: Session, *, communities: Sequence[str]) -> gpd.GeoDataFrame:
+    """The grids that communities have now or, where no plan rules any longer, had last."""
+    return read_frame(session, _SQL["last_grids"], {"codes": list(communities)})
+
+
+def used_codes(session: Session, *, communities: Sequence[str]) -> Sequence[str]:
+    """Every code that a grid of some communities ever had."""
+    return session.execute(_SQL["used_codes"], {"codes": list(communities)}).scalars().all()
 
 
 def plan_grids(session: Session, *, plan_id: int, at: date | None = None) -> gpd.GeoDataFrame:
@@ -156,31 +203,48 @@ def validate(session: Session, *, plan_id: int) -> Verdict:
     plan = _find(session, plan_id)
     if plan.state == "retired":
         raise PlanError(f"plan {plan_id} is retired; draw up a new one")
-    found = faults(session, plan_id=plan_id)
-    if len(found):
-        first = found.iloc[0]
-        codes = ", ".join(str(code) for code in first["codes"])
-        raise PlanError(
-            f"plan {plan_id} has {len(found)} faults, the first is {first['kind']} at {codes} "
-            f"({first['area_m2']:.3g} m2); 'gridward check --plan {plan_id}' lists them"
-        )
+    ground = session.execute(_SQL["ground"], {"plan_id": plan_id}).scalar_one()
+    _refuse_faults(session, plan_id)
     if plan.state == "draft":
-        session.execute(_SQL["set_state"], {"plan_id": plan_id, "state": "validated"})
+        session.execute(_SQL["set_validated"], {"plan_id": plan_id, "ground": ground})
     shown = show(session, plan_id=plan_id)
     return Verdict(plan_id, shown["state"], shown["communities"], shown["grids"])
 
 
-def activate(session: Session, *, plan_id: int, on: date | None = None) -> dict[str, Any]:
+def _refuse_faults(session: Session, plan_id: int, because: str = "") -> None:
+    found = faults(session, plan_id=plan_id)
+    if len(found):
+        first = found.iloc[0]
+        codes = ", ".join(str(code) for code in first["codes"])
+        many = "1 fault," if len(found) == 1 else f"{len(found)} faults, the first is"
+        raise PlanError(
+            f"{because}plan {plan_id} has {many} {first['kind']} at {codes} "
+            f"({first['area_m2']:.3g} m2); 'gridward check --plan {plan_id}' lists them"
+        )
+
+
+def activate(
+    session: Session,
+    *,
+    plan_id: int,
+    on: date | None = None,
+    hand_over: Callable[[Session], None] | None = None,
+) -> Activation:
     """Switch the communities of a validated plan to it from a day on.
 
     Plans that ruled them end on that day; one that no community follows any longer is retired.
+    What may have changed since the plan was validated is looked at again. Where the plan begins
+    today, posts in grids that it ends are ended and, if households have been assigned before, they
+    are assigned again; for a day to come, both wait until then. ``hand_over`` is called before
+    posts end: it may move them to other grids.
 
     Raises
     ------
     NotFound
         There is no such plan.
     PlanError
-        The plan is not validated, or the day is past.
+        The plan is not validated, the day is past, a grid of it has ended meanwhile, or a community
+        has changed so that the plan has faults.
     """
     plan = _find(session, plan_id)
     if plan.state != "validated":
@@ -197,20 +261,58 @@ def activate(session: Session, *, plan_id: int, on: date | None = None) -> dict[
             f"plan {plan_id} cannot begin on {effective_from}: that day is past, and what held "
             "then must stay answerable"
         )
-    _share_vertices(session, plan_id)
     values = {"plan_id": plan_id, "effective_from": effective_from}
+    _look_again(session, plan.ground, values)
+    grids = plan_grids(session, plan_id=plan_id)
+    _share_vertices(session, grids)
     for step in ("close_superseded", "open_range", "mark_active", "retire_superseded"):
         session.execute(_SQL[step], values)
-    return {"plan": plan_id, "state": "active", "effective_from": effective_from.isoformat()}
+    if len(grids) >= _MANY:
+        session.execute(_SQL["analyze"])
+    if effective_from == today and hand_over is not None:
+        hand_over(session)
+    return _take_effect(session, plan_id, effective_from, today)
 
 
-def _share_vertices(session: Session, plan_id: int) -> None:
+def _look_again(session: Session, ground: str | None, values: Mapping[str, Any]) -> None:
+    """Refuse a plan whose communities changed to faults, or whose grids ended, since validation."""
+    plan_id = values["plan_id"]
+    if session.execute(_SQL["ground"], values).scalar_one() != ground:
+        _refuse_faults(session, plan_id, "communities have changed since it was validated: ")
+    ended = session.execute(_SQL["ended_codes"], values).scalars().all()
+    if ended:
+        raise PlanError(
+            f"plan {plan_id} holds {len(ended)} grids that another plan has ended meanwhile, "
+            f"{ended[0]} first, and a code never comes back: draw the plan up again"
+        )
+
+
+def _take_effect(session: Session, plan_id: int, begins: date, today: date) -> Activation:
+    moved = ended = 0
+    strays: list[dict[str, Any]] = []
+    values = {"plan_id": plan_id}
+    if begins == today:
+        ended = session.execute(_SQL["end_posts"], values).rowcount  # type: ignore[attr-defined]
+        assigned = session.execute(_SQL["assigned_datasets"], values).scalars().all()
+        if assigned:
+            moved = sum(assign(session, dataset=dataset).changed for dataset in assigned)
+            strays = [_json(row) for row in session.execute(_SQL["out_of_range"], values)]
+    return Activation(
+        plan=plan_id,
+        state="active",
+        effective_from=begins.isoformat(),
+        reassigned=moved,
+        posts_ended=ended,
+        out_of_range=strays,
+    )
+
+
+def _share_vertices(session: Session, grids: gpd.GeoDataFrame) -> None:
     """Give the communities of a plan the vertices at which its grid borders end.
 
     Their area stays the same, but without those vertices an edge of a community and the grid edges
     along it part by centimetres as soon as both are projected.
     """
-    grids = plan_grids(session, plan_id=plan_id)
     codes, unions = [], []
     for code, group in grids.groupby("community_code"):
         union = joined(group.geometry.to_numpy())

@@ -30,6 +30,7 @@ from geodata.validate import Checked, DuplicateTracker
 from service.db.frames import copy_frame, read_frame
 from service.db.statements import load_statements
 from service.errors import Conflict
+from service.flows.ahead import ahead
 from service.flows.fingerprints import fingerprint
 from service.flows.fingerprints import label as label_of
 from service.flows.scope import Progress
@@ -340,18 +341,20 @@ def _checked(
 ) -> Iterator[Checked]:
     """Batches of a file, checked; rejected rows are written and everything is counted."""
     step = f"load {load.source.table}"
-    for raw in [whole(load.source)] if at_once else batches(load.source):
-        checked = check(raw)
-        # a row may have several faults: each is reported, the row is counted once
-        rejected = checked.rejected
-        tally.rows += len(raw) + len(raw.malformed)
-        tally.rejected += rejected["row"].nunique()
-        tally.warnings += [text for text in checked.warnings if text not in tally.warnings]
-        if len(rejected):
-            copy_frame(load.session, rejected.assign(batch_id=load.batch_id), "import_reject")
-        yield checked
-        tally.loaded = tally.rows - tally.rejected
-        load.progress(step, tally.rows, int(tally.rows / raw.done) if raw.done else None)
+    frames = [whole(load.source)] if at_once else batches(load.source)
+    # what is read and checked needs no database
+    with ahead((raw, check(raw)) for raw in frames) as found:
+        for raw, checked in found:
+            # a row may have several faults: each is reported, the row is counted once
+            rejected = checked.rejected
+            tally.rows += len(raw) + len(raw.malformed)
+            tally.rejected += rejected["row"].nunique()
+            tally.warnings += [text for text in checked.warnings if text not in tally.warnings]
+            if len(rejected):
+                copy_frame(load.session, rejected.assign(batch_id=load.batch_id), "import_reject")
+            yield checked
+            tally.loaded = tally.rows - tally.rejected
+            load.progress(step, tally.rows, int(tally.rows / raw.done) if raw.done else None)
 
 
 def _vanished(load: _Load, name: str, prune: bool) -> list[str]:

@@ -9,6 +9,7 @@ from geoalchemy2 import Geometry
 from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
+    ForeignKeyConstraint,
     Identity,
     Index,
     LargeBinary,
@@ -29,6 +30,7 @@ __all__ = [
     "Grid",
     "GridLoad",
     "GridPlan",
+    "GridVersion",
     "KeptGrid",
     "PlanGrid",
 ]
@@ -41,7 +43,10 @@ KINDS = ("basic", "dedicated", "micro")
 
 
 class GridPlan(Base):
-    """A set of grids for some communities: drafted, validated, then switched on in one step."""
+    """A set of grids for some communities: drafted, validated, then switched on in one step.
+
+    ``ground`` is a fingerprint of the communities as they were when the plan was validated.
+    """
 
     __tablename__ = "grid_plan"
     __table_args__ = (
@@ -59,6 +64,7 @@ class GridPlan(Base):
     effective_from: Mapped[date | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     report: Mapped[dict[str, Any] | None]
+    ground: Mapped[str | None]
 
 
 class CommunityPlan(Base):
@@ -84,10 +90,10 @@ class CommunityPlan(Base):
 
 
 class Grid(Base):
-    """A service grid inside one community.
+    """A service grid inside one community, whatever its polygon is from one plan to the next.
 
     The code is the community's code and the number, at least three digits long. It is given once
-    and never again; ``households`` is the load when the grid was drawn.
+    and never again.
     """
 
     __tablename__ = "grid"
@@ -97,6 +103,26 @@ class Grid(Base):
             name="code",
         ),
         CheckConstraint("number > 0", name="number"),
+        UniqueConstraint("code"),
+        UniqueConstraint("community_code", "number"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    code: Mapped[str]
+    community_code: Mapped[str] = mapped_column(ForeignKey("division.code"))
+    number: Mapped[int]
+
+
+class GridVersion(Base):
+    """What a grid looks like in one plan or in several.
+
+    ``version`` counts the polygons of a grid in the order in which they were drawn;
+    ``households`` is the load on that day.
+    """
+
+    __tablename__ = "grid_version"
+    __table_args__ = (
+        CheckConstraint("version > 0", name="version"),
         CheckConstraint("kind IN ('basic', 'dedicated', 'micro')", name="kind"),
         CheckConstraint("reason IS NULL OR flag IS NOT NULL", name="reason"),
         CheckConstraint("households >= 0", name="households"),
@@ -105,15 +131,13 @@ class Grid(Base):
             " AND ST_IsValid(geometry) AND NOT ST_IsEmpty(geometry)",
             name="geometry",
         ),
-        UniqueConstraint("code"),
-        UniqueConstraint("community_code", "number"),
         Index(None, "geometry", postgresql_using="gist"),
     )
 
-    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
-    code: Mapped[str]
-    community_code: Mapped[str] = mapped_column(ForeignKey("division.code"))
-    number: Mapped[int]
+    grid_id: Mapped[int] = mapped_column(
+        ForeignKey("grid.id", ondelete="CASCADE"), primary_key=True
+    )
+    version: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(server_default=text("'basic'"))
     flag: Mapped[str | None]
     reason: Mapped[str | None]
@@ -124,15 +148,21 @@ class Grid(Base):
 
 
 class PlanGrid(Base):
-    """Which grids a plan holds; an unchanged grid is held by the old plan and by the new one."""
+    """Which grids a plan holds, each in one version; what does not differ is shared by plans."""
 
     __tablename__ = "plan_grid"
-    __table_args__ = (Index(None, "grid_id"),)
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ("grid_id", "version"), ("grid_version.grid_id", "grid_version.version")
+        ),
+        Index(None, "grid_id", "version"),
+    )
 
     plan_id: Mapped[int] = mapped_column(
         ForeignKey("grid_plan.id", ondelete="CASCADE"), primary_key=True
     )
-    grid_id: Mapped[int] = mapped_column(ForeignKey("grid.id"), primary_key=True)
+    grid_id: Mapped[int] = mapped_column(primary_key=True)
+    version: Mapped[int]
 
 
 class GridLoad(Base):

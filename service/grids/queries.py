@@ -11,7 +11,7 @@ from service.db.rows import AnyRow
 from service.db.spatial import distance_m, nearest, point
 from service.divisions.models import Division
 from service.errors import NotFound
-from service.grids.models import CommunityPlan, Grid, PlanGrid
+from service.grids.models import CommunityPlan, Grid, GridVersion, PlanGrid
 from service.grids.views import CURRENT_GRID
 
 __all__ = ["find_covering", "find_nearest", "get_in_force", "in_force"]
@@ -29,13 +29,17 @@ def in_force(at: date | None = None) -> FromClause:
             Grid.id,
             Grid.code,
             Grid.community_code,
-            Grid.kind,
-            Grid.flag,
+            GridVersion.kind,
+            GridVersion.flag,
             Division.dataset_id,
             CommunityPlan.plan_id,
-            Grid.geometry,
+            GridVersion.geometry,
         )
         .join(PlanGrid, PlanGrid.grid_id == Grid.id)
+        .join(
+            GridVersion,
+            (GridVersion.grid_id == PlanGrid.grid_id) & (GridVersion.version == PlanGrid.version),
+        )
         .join(
             CommunityPlan,
             (CommunityPlan.plan_id == PlanGrid.plan_id)

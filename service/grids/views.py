@@ -22,4 +22,6 @@ CURRENT_GRID: Final[TableClause] = table(
     column("dataset_id", Integer),
     column("plan_id", Integer),
     column("geometry", Geometry("GEOMETRY", srid=SRID)),
+    column("version", Integer),
+    column("households_drawn", Integer),
 )

@@ -83,5 +83,6 @@
   const live = JSON.parse(document.getElementById("gridward-live").textContent);
   const map = L.map("map", { zoomSnap: 0.25, zoomDelta: 0.5, maxZoom: 20, fadeAnimation: false });
   if (live.basemap) L.tileLayer(live.basemap, { attribution: live.attribution, maxZoom: 20 }).addTo(map);
-  Gridward.coverageMap(map, { ...live.meta, choices: live.choices, chosen: live.chosen }, liveSource(live));
+  const draw = live.tiles ? Gridward.tiledMap : Gridward.coverageMap;
+  draw(map, { ...live.meta, choices: live.choices, chosen: live.chosen }, { ...liveSource(live), tiles: live.tiles });
 })();

@@ -40,9 +40,10 @@ class StaticText:
         return f'"{hashlib.sha256(self.content).hexdigest()[:20]}"'
 
 
-SCRIPT: Final = StaticText(
-    (script_text(*SCRIPTS) + "\n" + (_HERE / "live.js").read_text("utf-8")).encode()
-)
+_OWN: Final = "\n".join((_HERE / name).read_text("utf-8") for name in ("tiled.js", "live.js"))
+SCRIPT: Final = StaticText((script_text(*SCRIPTS) + "\n" + _OWN).encode())
+#: More grids than this are drawn from vector tiles.
+MOST_DRAWN_ONE_BY_ONE: Final = 1_500
 STYLE_SHEET: Final = StaticText(STYLE.read_bytes())
 
 
@@ -66,6 +67,7 @@ def map_page(
         What :func:`service.maps.queries.overview` says of it.
     """
     live = None
+    maplibre: dict[str, Any] = {}
     if chosen is not None and overview is not None:
         live = {
             "root": f"{root}/map/{chosen.id}",
@@ -83,10 +85,24 @@ def map_page(
             "basemap": settings.basemap_url,
             "attribution": settings.basemap_attribution,
         }
+        if overview["totals"]["grids"] > MOST_DRAWN_ONE_BY_ONE:
+            live["tiles"] = {
+                "root": root,
+                "chosen": chosen.id,
+                "worker": asset_url("maplibre-gl/maplibre-gl-worker.js", root),
+            }
+            maplibre = {
+                "style": asset_url("maplibre-gl/maplibre-gl.css", root),
+                "scripts": [
+                    asset_url(f"maplibre-gl/{name}.js", root)
+                    for name in ("maplibre-gl", "leaflet-maplibre-gl")
+                ],
+            }
     return _TEMPLATES.get_template("map.html").render(
         title=chosen.name if chosen is not None else "Gridward",
         root=root,
         leaflet=asset_url("leaflet/leaflet.js", root),
+        maplibre=maplibre,
         leaflet_style=asset_url("leaflet/leaflet.css", root),
         # script_json leaves nothing in the text that could end the element
         live=Markup(script_json(live)) if live is not None else None,  # noqa: S704
@@ -100,6 +116,7 @@ def content_policy(settings: Settings) -> str:
         parts = urlsplit(settings.basemap_url)
         images += f" {parts.scheme}://{parts.netloc.replace('{s}', '*')}"
     return (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+        "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; "
+        "connect-src 'self'; "
         f"{images}; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
     )

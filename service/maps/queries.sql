@@ -11,13 +11,12 @@ ORDER BY dataset.loaded_at DESC, dataset.id
 SELECT
     count(DISTINCT current_grid.community_code) AS communities,
     count(*) AS grids,
-    coalesce(sum(grid.households), 0) AS households,
+    coalesce(sum(current_grid.households_drawn), 0) AS households,
     ST_XMin(ST_Extent(current_grid.geometry)) AS west,
     ST_YMin(ST_Extent(current_grid.geometry)) AS south,
     ST_XMax(ST_Extent(current_grid.geometry)) AS east,
     ST_YMax(ST_Extent(current_grid.geometry)) AS north
 FROM current_grid
-JOIN grid ON grid.id = current_grid.id
 WHERE current_grid.dataset_id = :dataset_id
 
 -- shortage --
@@ -97,10 +96,9 @@ WITH RECURSIVE below AS (
     JOIN division ON division.parent = below.code
 ),
 grids AS (
-    SELECT below.top, current_grid.id, grid.households
+    SELECT below.top, current_grid.id, current_grid.households_drawn AS households
     FROM below
     JOIN current_grid ON current_grid.community_code = below.code
-    JOIN grid ON grid.id = current_grid.id
     WHERE below.level = 'community'
 ),
 held AS (
@@ -152,13 +150,14 @@ SELECT
     ST_DistanceSphere(
         member.geometry,
         CASE
-            WHEN ST_Covers(grid.geometry, ST_Centroid(grid.geometry)) THEN ST_Centroid(grid.geometry)
-            ELSE ST_PointOnSurface(grid.geometry)
+            WHEN ST_Covers(current_grid.geometry, ST_Centroid(current_grid.geometry))
+                THEN ST_Centroid(current_grid.geometry)
+            ELSE ST_PointOnSurface(current_grid.geometry)
         END
     ) AS distance_m
 FROM post
 JOIN member ON member.id = post.member_id
-JOIN grid ON grid.id = post.grid_id
+JOIN current_grid ON current_grid.id = post.grid_id
 WHERE post.grid_id = :grid_id AND post.valid_to IS NULL
 ORDER BY post.role, member.reference
 
@@ -187,11 +186,10 @@ FROM (
     SELECT
         ST_X(ST_Centroid(current_grid.geometry)) AS x,
         ST_Y(ST_Centroid(current_grid.geometry)) AS y,
-        grid.households
+        current_grid.households_drawn AS households
     FROM current_grid
-    JOIN grid ON grid.id = current_grid.id
     WHERE current_grid.dataset_id = :dataset_id
-        AND grid.households > 0
+        AND current_grid.households_drawn > 0
         AND current_grid.geometry && ST_MakeEnvelope(:west, :south, :east, :north, 4326)
 ) AS found
 GROUP BY floor(x / :cell_x), floor(y / :cell_y)

@@ -10,6 +10,7 @@ from service.catalogue.crs import CRS84, OFFERED, crs_of_srid
 from service.catalogue.filtering.functions import FUNCTIONS
 from service.catalogue.formats import FORMATS
 from service.catalogue.selection import Box
+from service.catalogue.tiled import TILED, TILES_CONFORMANCE, TILESETS
 from service.ogc.links import GEOJSON, HTML, JSON, OPENAPI, SCHEMA, Link, Site, link
 from service.ogc.paging import Order
 from service.ogc.parameters import Format
@@ -65,10 +66,13 @@ _SPECIFICATIONS: Final = {
         "sortables",
     ),
 }
-CONFORMANCE: Final = tuple(
-    f"http://www.opengis.net/spec/{specification}/conf/{name}"
-    for specification, names in _SPECIFICATIONS.items()
-    for name in names
+CONFORMANCE: Final = (
+    *(
+        f"http://www.opengis.net/spec/{specification}/conf/{name}"
+        for specification, names in _SPECIFICATIONS.items()
+        for name in names
+    ),
+    *TILES_CONFORMANCE,
 )
 
 Document = dict[str, Any]
@@ -175,6 +179,8 @@ def collection_document(
     stored = crs_of_srid(collection.srid)
     if stored in OFFERED:
         document["storageCrs"] = stored
+    if collection.name in TILED:
+        document["links"].append(link(site.url(path + "/tiles"), TILESETS, JSON, "Vector tiles"))
     if extent is not None:
         document["extent"] = {"spatial": {"bbox": [list(extent)], "crs": CRS84}}
     return document

@@ -112,8 +112,8 @@ def current_grids(session: Session) -> list[Place]:
     """Code, households, flag and every bit of the geometry of the grids in force."""
     found = session.execute(
         text(
-            "SELECT grid.code, grid.households, grid.flag, ST_AsBinary(grid.geometry) "
-            "FROM current_grid JOIN grid USING (id) ORDER BY grid.code"
+            "SELECT code, households_drawn, flag, ST_AsBinary(geometry) "
+            "FROM current_grid ORDER BY code"
         )
     )
     return [(row[0], row[1], row[2], bytes(row[3])) for row in found]

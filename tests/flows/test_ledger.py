@@ -9,7 +9,9 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
 from sqlalchemy import text
@@ -20,6 +22,7 @@ from service.flows import assign as flow
 from service.flows.assign import assign
 from service.flows.delineate import delineate
 from service.flows.load import load_dataset
+from service.tiles.prepare import prepare
 
 FINE = {"target": 50, "minimum": 35, "maximum": 65}
 
@@ -50,6 +53,13 @@ def drawn(database: Database, smallton: Any) -> Database:
 
 def rows(session: Session, statement: str, **values: Any) -> list[Any]:
     return [tuple(row) for row in session.execute(text(statement), values)]
+
+
+def overnight(session: Session, **options: Any) -> None:
+    """Delineate; the plan rules, but the ledger does not know: its day has come overnight."""
+    later = SimpleNamespace(changed=0)
+    with mock.patch("service.flows.plans.assign", return_value=later):
+        delineate(session, **options)
 
 
 def run(database: Database, **options: Any) -> dict[str, Any]:
@@ -214,11 +224,11 @@ def test_a_plan_of_another_day_is_noticed_on_that_day(drawn: Database) -> None:
 
     run(drawn)
     with drawn.session() as session:
-        delineate(session, communities=["102"], **FINE)
+        overnight(session, communities=["102"], **FINE)
     change_over(1)
     assert run(drawn)["changed"] == 0
     change_over(0)
-    assert run(drawn)["changed"] >= 400
+    assert run(drawn)["changed"] >= 150
     assert run(drawn)["changed"] == 0
 
 
@@ -259,14 +269,14 @@ def test_both_ways_write_the_same_ledger_and_history(
         reports = [run(drawn)]
         chosen_by_hand(drawn)
         with drawn.session() as session:
-            delineate(session, **FINE)
+            overnight(session, **FINE)
             reports.append(assign(session).as_dict())
             reports[-1].pop("seconds")
             found.append((reports, rows(session, LEDGER), rows(session, HISTORY)))
             session.rollback()
     assert found[0][0] == found[1][0]
     assert found[0] == found[1]
-    assert len(found[0][2]) > found[0][0][1]["changed"] > 700
+    assert len(found[0][2]) > found[0][0][1]["changed"] > 350
 
 
 def test_a_replaced_ledger_is_history_and_may_be_replaced_again(
@@ -277,9 +287,9 @@ def test_a_replaced_ledger_is_history_and_may_be_replaced_again(
         with drawn.session() as session:
             before = dict(rows(session, "SELECT household_id, at FROM assignment"))
             past = rows(session, "SELECT count(*) FROM assignment_history")[0][0]
-            delineate(session, target=target, minimum=target * 3 // 4, maximum=target * 5 // 4)
+            overnight(session, target=target, minimum=target * 3 // 4, maximum=target * 5 // 4)
         changed = run(drawn)["changed"]
-        assert changed > 700
+        assert changed > 350
         with drawn.session() as session:
             assert rows(session, "SELECT count(*) FROM assignment_history") == [(past + changed,)]
             assert rows(session, "SELECT count(*) FROM assignment") == [(800,)]
@@ -312,6 +322,69 @@ def test_a_replaced_ledger_is_history_and_may_be_replaced_again(
         ) == [(2,)]
 
 
+def test_a_replaced_ledger_is_known_to_loads_and_tiles(drawn: Database, beside: None) -> None:
+    """No trigger sees it; the loads are counted in advance, and the tiles are told."""
+    for target in (100, 50):
+        with drawn.session() as session:
+            overnight(session, target=target, minimum=target * 3 // 4, maximum=target * 5 // 4)
+            prepare(session, wait=True)
+            assert rows(session, "SELECT * FROM tile.change") == []
+        run(drawn)
+        with drawn.session() as session:
+            assert rows(session, "SELECT DISTINCT kind FROM tile.change") == [("everything",)]
+            assert_loads_are_known(session)
+
+
+def assert_loads_are_known(session: Session) -> None:
+    known = rows(
+        session,
+        "SELECT code, coalesce(load.records, 0), coalesce(load.households, 0) FROM current_grid "
+        "LEFT JOIN grid_load AS load ON grid_id = id AND ledger = present_ledger()",
+    )
+    counted = rows(
+        session,
+        "SELECT grid.code, count(household.id), coalesce(sum(household.households), 0) "
+        "FROM current_grid AS grid LEFT JOIN assignment ON grid_id = grid.id "
+        "LEFT JOIN household ON household.id = household_id GROUP BY grid.code",
+    )
+    assert sorted(known) == sorted(counted)
+    assert len(known) > 5
+    assert any(count for _, count, _ in known)
+
+
+def test_places_by_hand_count_in_the_loads_of_a_replaced_ledger(
+    drawn: Database, beside: None
+) -> None:
+    run(drawn)
+    chosen_by_hand(drawn)
+    with drawn.session() as session:
+        ledger = rows(session, LEDGER)
+        past = rows(session, HISTORY)
+        assert sum(row[2] == "manual" for row in ledger) > 5
+        session.execute(text("DELETE FROM assignment_state"))
+    part = "SELECT CAST(present_ledger() AS bigint)"
+    with drawn.session() as session:
+        before = rows(session, part)
+    run(drawn)
+    with drawn.session() as session:
+        assert rows(session, part) != before
+        assert rows(session, LEDGER) == ledger
+        assert rows(session, HISTORY) == past
+        assert_loads_are_known(session)
+
+
+def test_a_plan_that_begins_replaces_the_ledger(drawn: Database, beside: None) -> None:
+    run(drawn)
+    with drawn.session() as session:
+        delineate(session, **FINE)
+        moved = rows(session, "SELECT count(*) FROM assignment_history")[0][0]
+        assert 350 < moved < 450
+        assert rows(session, "SELECT count(*) FROM pg_inherits WHERE inhparent = "
+                             "'assignment_history'::regclass") == [(1,)]  # fmt: skip
+    assert run(drawn)["changed"] == 0
+    assert run(drawn, full=True)["changed"] == 0
+
+
 def test_the_rows_of_another_data_set_are_taken_over(
     drawn: Database, smallton: Any, beside: None
 ) -> None:
@@ -330,6 +403,7 @@ def test_the_rows_of_another_data_set_are_taken_over(
         assert rows(session, mine) == before
         assert rows(session, "SELECT count(*) FROM assignment") == [(1600,)]
         assert rows(session, "SELECT count(*) FROM assignment_history") == [(0,)]
+        assert_loads_are_known(session)
     assert run(drawn, full=True)["changed"] == 0
 
 
@@ -342,7 +416,7 @@ def test_who_reads_for_long_is_not_disturbed(
     monkeypatch.setattr("service.flows.ledger._PATIENCE_S", 0.3)
     run(drawn)
     with drawn.session() as session:
-        delineate(session, **FINE)
+        overnight(session, **FINE)
     with drawn.session() as reader:
         reader.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
         before = rows(reader, LEDGER)
@@ -358,7 +432,7 @@ def test_who_reads_for_long_is_not_disturbed(
 def test_readers_see_the_state_of_before_or_of_after(drawn: Database, beside: None) -> None:
     run(drawn)
     with drawn.session() as session:
-        delineate(session, **FINE)
+        overnight(session, **FINE)
     seen: set[Any] = set()
     over = threading.Event()
 
@@ -381,7 +455,10 @@ def test_readers_see_the_state_of_before_or_of_after(drawn: Database, beside: No
         over.set()
         reader.join()
     assert {count for count, _ in seen} == {800}
-    assert {old for _, old in seen} <= {799, 0}
+    with drawn.session() as session:
+        (kept,) = rows(session, "SELECT count(*) FROM assignment WHERE grid_id <= 8")[0]
+    assert kept < 799
+    assert {old for _, old in seen} <= {799, kept}
 
 
 #: Runs the flow until so many statements are sent, says so, and waits to be killed.
@@ -433,7 +510,7 @@ def victim(drawn: Database, tmp_path: Path) -> Any:
 def test_killed_at_any_moment_it_leaves_the_old_state(drawn: Database, victim: Any) -> None:
     run(drawn)
     with drawn.session() as session:
-        delineate(session, **FINE)
+        overnight(session, **FINE)
         tables = ("assignment", "assignment_history", "assignment_state", "assignment_plan")
         whole = " UNION ALL ".join(
             f"SELECT '{table}' || {table}::text FROM {table}"  # noqa: S608 - names from above
@@ -449,4 +526,4 @@ def test_killed_at_any_moment_it_leaves_the_old_state(drawn: Database, victim: A
         with drawn.session() as session:
             assert sorted(rows(session, whole)) == before
             assert rows(session, "SELECT to_regclass('assignment_next')") == [(None,)]
-    assert run(drawn)["changed"] > 700
+    assert run(drawn)["changed"] > 350

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Any
 
 import geopandas as gpd
@@ -11,12 +12,18 @@ from shapely import affinity, box
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from geodata.change import keep_codes
 from geodata.errors import InputError, PlanError
 from service.db.engine import Database
 from service.errors import NotFound
 from service.flows import plans
+from service.flows.assign import assign
 from service.flows.delineate import delineate
 from service.flows.load import load_dataset
+from service.flows.staff import staff
+
+#: Codes are handed on by land where nobody lives.
+NOBODY = gpd.GeoDataFrame(geometry=[], crs="EPSG:4326")
 
 
 @pytest.fixture
@@ -37,6 +44,12 @@ def save(session: Session, shapes: list[Any], *, community: str = "101") -> plan
         geometry=shapes,
         crs="EPSG:4326",
         index=range(len(shapes)),
+    )
+    grids["grid_code"] = keep_codes(
+        plans.last_grids(session, communities=[community]),
+        grids,
+        NOBODY,
+        used_codes=plans.used_codes(session, communities=[community]),
     )
     return plans.save(
         session, name="by hand", communities=[community], grids=grids, parameters={}, report={}
@@ -127,35 +140,104 @@ def test_one_community_alone_leaves_the_others(loaded: Database) -> None:
         ]
 
 
-def test_unchanged_grids_keep_their_codes_and_numbers_never_return(loaded: Database) -> None:
+def codes(session: Session, community: str = "101") -> list[tuple[str, int]]:
+    return rows(
+        session,
+        "SELECT code, version FROM current_grid WHERE community_code = :community ORDER BY 1",
+        community=community,
+    )
+
+
+def test_grids_keep_their_codes_and_those_that_ended_never_return(loaded: Database) -> None:
     with loaded.session() as session:
         switch(session, save(session, halves(0.5)))
-        assert rows(session, "SELECT code FROM current_grid ORDER BY 1") == [
-            ("101001",),
-            ("101002",),
-        ]
+        assert codes(session) == [("101001", 1), ("101002", 1)]
+        # a border that moves makes new versions of both
+        switch(session, save(session, halves(0.4)))
+        assert codes(session) == [("101001", 2), ("101002", 2)]
+        # the larger part keeps the code
         west, east = halves(0.5)
-        quarter = 0.0203 * 0.75
-        switch(
-            session,
-            save(
-                session,
-                [west, box(0.0203 * 0.5, 50.0, quarter, 50.01), box(quarter, 50.0, 0.0203, 50.01)],
-            ),
-        )
-        assert rows(session, "SELECT code FROM current_grid ORDER BY 1") == [
-            ("101001",),
-            ("101003",),
-            ("101004",),
-        ]
-        # and back again: the first polygons are known, and come back with their codes
+        cut = 0.0203 * 0.7
+        parts = [box(0.0203 * 0.5, 50.0, cut, 50.01), box(cut, 50.0, 0.0203, 50.01)]
+        switch(session, save(session, [west, *parts]))
+        assert codes(session) == [("101001", 1), ("101002", 3), ("101003", 1)]
+        # merged again: the polygon is known, the code of the smaller part ends
         switch(session, save(session, [west, east]))
-        assert rows(session, "SELECT code FROM current_grid ORDER BY 1") == [
-            ("101001",),
-            ("101002",),
-        ]
+        assert codes(session) == [("101001", 1), ("101002", 1)]
+        # and it does not come back with the very same polygon
+        switch(session, save(session, [west, *parts]))
+        assert codes(session) == [("101001", 1), ("101002", 3), ("101004", 1)]
         states = [state for (state,) in rows(session, "SELECT state FROM grid_plan ORDER BY id")]
-        assert states == ["retired", "retired", "active"]
+        assert states == ["retired"] * 4 + ["active"]
+
+
+def test_a_draft_drawn_again_has_the_same_grids(loaded: Database) -> None:
+    with loaded.session() as session:
+        first, second = save(session, halves(0.5)), save(session, halves(0.5))
+        third = save(session, halves(0.4))
+        held = [
+            list(plans.plan_grids(session, plan_id=each.plan_id)["grid_code"])
+            for each in (first, second, third)
+        ]
+        assert held == [["101001", "101002"], ["101001", "101002"], ["101003", "101004"]]
+        switch(session, second)
+        assert codes(session) == [("101001", 1), ("101002", 1)]
+
+
+def test_a_plan_with_grids_that_ended_meanwhile_is_refused(loaded: Database) -> None:
+    with loaded.session() as session:
+        thirds = [
+            box(0.0203 * west, 50.0, 0.0203 * east, 50.01)
+            for west, east in pairwise([0.0, 0.3, 0.5, 1.0])
+        ]
+        switch(session, save(session, thirds))
+        late = save(
+            session, [*halves(0.4)[:1], box(0.0203 * 0.4, 50, 0.0203 * 0.5, 50.01), thirds[2]]
+        )
+        (today,) = rows(session, "SELECT CURRENT_DATE")[0]
+        switch(session, save(session, halves(0.5)), on=today + timedelta(days=3))
+        plans.validate(session, plan_id=late.plan_id)
+        refused = r"1 grids that another plan has ended .* 101002 first"
+        with pytest.raises(PlanError, match=refused):
+            plans.activate(session, plan_id=late.plan_id, on=today + timedelta(days=5))
+        # before that day it is not too late
+        plans.activate(session, plan_id=late.plan_id, on=today + timedelta(days=2))
+
+
+def test_what_changed_since_validation_is_looked_at_again(loaded: Database) -> None:
+    with loaded.session() as session:
+        saved = save(session, halves(0.5))
+        plans.validate(session, plan_id=saved.plan_id)
+        # the vertices that a plan gives its community are no change, nor is the same outline again
+        other = save(session, halves(0.4))
+        switch(session, other)
+        longer = "ST_Multi(ST_MakeEnvelope(-0.001, 50, 0.0203, 50.01, 4326))"
+        with session.begin_nested() as savepoint:
+            session.execute(
+                text(f"UPDATE division SET outline = NULL, geometry = {longer} WHERE code = '101'")  # noqa: S608
+            )
+            with pytest.raises(PlanError, match=r"changed since it was validated: .* 1 fault, gap"):
+                plans.activate(session, plan_id=saved.plan_id)
+            savepoint.rollback()
+        done = plans.activate(session, plan_id=saved.plan_id).as_dict()
+        assert done["state"] == "active"
+        assert (done["reassigned"], done["out_of_range"]) == (0, [])
+
+
+def test_the_ledger_follows_a_plan_that_begins_today(loaded: Database) -> None:
+    with loaded.session() as session:
+        delineate(session)
+        assign(session)
+        staff(session)
+        saved = save(session, [box(0.0, 50.0, 0.0203, 50.01)])
+        plans.validate(session, plan_id=saved.plan_id)
+        done = plans.activate(session, plan_id=saved.plan_id)
+        # three grids of 100 join the fourth, and their posts end
+        assert (done.reassigned, done.posts_ended) == (300, 6)
+        (stray,) = done.out_of_range
+        assert (stray["households"], stray["households_drawn"]) == (400, 0)
+        assert rows(session, "SELECT count(*) FROM household_exception") == [(0,)]
+        assert assign(session).changed == 0
 
 
 @pytest.mark.parametrize(
@@ -175,7 +257,7 @@ def test_faults_keep_a_plan_from_being_validated(
     with loaded.session() as session:
         saved = save(session, shapes)
         assert set(plans.faults(session, plan_id=saved.plan_id)["kind"]) == {fault}
-        with pytest.raises(PlanError, match=f"1 faults, the first is {fault}"):
+        with pytest.raises(PlanError, match=f"has 1 fault, {fault} at"):
             plans.validate(session, plan_id=saved.plan_id)
         with pytest.raises(PlanError, match="is draft, not validated"):
             plans.activate(session, plan_id=saved.plan_id)

@@ -317,7 +317,7 @@ def test_what_cannot_be_changed_is_said_plainly(town):
         merge(plan.grids, [codes[0]], households)
     with pytest.raises(InputError, match="not given"):
         rebalance(plan.grids, community(shapely.box(0, 0, 1, 1), code="9"), households)
-    with pytest.raises(InputError, match="stands twice"):
+    with pytest.raises(InputError, match="occurs more than once"):
         compare(plan.grids, joined(plan.grids, plan.grids), households)
     two = households[(plan.membership == codes[0]).to_numpy()].iloc[:2]
     with pytest.raises(PlanError, match="cannot be split into 3"):

@@ -27,7 +27,7 @@ from sqlalchemy.orm import Session
 from service.app import create_app
 from service.db.engine import Database
 from service.divisions.models import Dataset, Division
-from service.grids.models import CommunityPlan, Grid, GridPlan, PlanGrid
+from service.grids.models import CommunityPlan, Grid, GridPlan, GridVersion, PlanGrid
 from service.households.models import Assignment, Household
 from service.imports.models import ImportBatch  # noqa: F401  # households refer to it
 from service.places.models import Facility
@@ -75,16 +75,18 @@ def _add_divisions_and_grids(session: Session) -> None:
         session.flush()
     session.add(GridPlan(name="first"))
     session.flush()
-    for number, (code, community, west, east) in enumerate(
-        (("C1001", "C1", 0, 0.005), ("C1002", "C1", 0.005, 0.01), ("C2001", "C2", 0.01, 0.02)),
-        start=1,
+    for code, community, west, east in (
+        ("C1001", "C1", 0, 0.005),
+        ("C1002", "C1", 0.005, 0.01),
+        ("C2001", "C2", 0.01, 0.02),
     ):
         polygon = f"SRID=4326;POLYGON(({_box(west, 0, east, 0.01)}))"
-        grid = Grid(code=code, community_code=community, geometry=polygon)
-        grid.number = int(code[-3:])
+        grid = Grid(code=code, community_code=community, number=int(code[-3:]))
         session.add(grid)
         session.flush()
-        session.add(PlanGrid(plan_id=1, grid_id=number))
+        session.add(GridVersion(grid_id=grid.id, version=1, geometry=polygon))
+        session.flush()
+        session.add(PlanGrid(plan_id=1, grid_id=grid.id, version=1))
     session.flush()
     _activate(session, plan_id=1, communities=("C1", "C2"))
 

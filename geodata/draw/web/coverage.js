@@ -46,12 +46,16 @@
       this.openGrid = this.openGrid.bind(this);
       addPanes(map);
       this.fit(meta.bounds);
-      this.grids = new Gridward.GridLayer(map, meta, this.openGrid);
+      this.grids = this.makeGrids();
       this.addControls();
       map.on("popupclose", () => this.grids.choose(null));
       map.getContainer().addEventListener("keydown", ({ key }) => key === "Escape" && map.closePopup() && this.closeSheet());
       map.on("click", () => this.closeSheet());
       map.on("overlayadd overlayremove", () => this.updateLegend());
+    }
+
+    makeGrids() {
+      return new Gridward.GridLayer(this.map, this.meta, this.openGrid);
     }
 
     /** Shows the whole, clear of the cards in the corners. */

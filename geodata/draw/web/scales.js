@@ -12,7 +12,7 @@
 
   const range = (low, high) => (low === high ? `${low}` : `${low}–${high}`);
 
-  /** Classes of load from the fewest to the most: {label, colour, within, holds(grid)}. */
+  /** Classes of load from the fewest to the most: {label, colour, from, within, holds(grid)}. */
   Gridward.loadScale = function loadScale({ target, minimum, maximum }) {
     const down = target - minimum;
     const up = maximum - target;
@@ -28,17 +28,19 @@
       .filter(({ low, high }) => low < high)
       .map((step) => ({
         ...step,
+        from: step.low,
         label: range(step.low, step.high - 1),
         holds: (grid) => grid.households >= step.low && grid.households < step.high,
       }));
     return {
       title: "Households a grid",
+      of: "load",
       note: `target ${Gridward.number(target)}`,
       within: "within range",
       classes: [
         { label: `under ${minimum}`, colour: BELOW, holds: (grid) => grid.households < minimum },
         ...within,
-        { label: `over ${maximum}`, colour: ABOVE, holds: (grid) => grid.households > maximum },
+        { label: `over ${maximum}`, colour: ABOVE, from: maximum + 1, holds: (grid) => grid.households > maximum },
       ],
     };
   };
@@ -55,10 +57,11 @@
       classes.push({
         label: last && most > MISSING.length ? `${low} or more` : range(low, low + width - 1),
         colour,
+        from: low,
         holds: ({ missing }) => Math.ceil(missing ?? 0) >= low && (last || Math.ceil(missing ?? 0) < low + width),
       });
     }
-    return { title: "Vacant posts a grid", classes };
+    return { title: "Vacant posts a grid", of: "vacancies", classes };
   };
 
   Gridward.colourOf = (scale, grid) => scale.classes.find((step) => step.holds(grid))?.colour ?? "#ffffff";

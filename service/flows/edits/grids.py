@@ -1,7 +1,7 @@
 """Grids written: the change becomes the next plan of its communities, or is refused.
 
-A grid that has been in force is never changed: it stays what it was on its days. A written one
-takes its place with the next number of the community, in a plan that rules from today, and the
+What a grid was on its days stays answerable. A written one keeps its code and gets a new version,
+in a plan that rules from today; a new one takes the next number that its community never used. The
 households are assigned again, all in the transaction of the request.
 """
 
@@ -19,6 +19,7 @@ import shapely.geometry
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from geodata.change.naming import fresh_codes, last_numbers
 from geodata.coverage import check
 from geodata.coverage.placing import place_in_parents
 from geodata.errors import InputError
@@ -27,7 +28,6 @@ from service.db.statements import load_statements
 from service.divisions.models import Division
 from service.errors import Conflict, InvalidParameter
 from service.flows import plans
-from service.flows.assign import assign
 from service.flows.edits.coverage import grids_in_force, outlines, refuse
 from service.flows.import_plan import loaded
 from service.flows.scope import Area, find_areas
@@ -190,15 +190,14 @@ def _applied(
                 "kind": kind,
                 "geometry": shape,
                 "changed": not same_shape or kind != old_kind,
-                "renewed": same_shape and kind != old_kind,
             }
         )
-    columns = ["grid_code", "community_code", "kind", "geometry", "changed", "renewed"]
+    columns = ["grid_code", "community_code", "kind", "geometry", "changed"]
     written = pd.DataFrame(rows, columns=columns)
     taken_away = [each.code for each in changes if each.draft is None]
     gone = before["grid_code"].isin([*written["grid_code"], *taken_away])
     kept = before.loc[~gone, ["grid_code", "community_code", "kind", "geometry"]]
-    kept = kept.assign(changed=False, renewed=False)
+    kept = kept.assign(changed=False)
     after = gpd.GeoDataFrame(
         pd.concat([kept, written], ignore_index=True), geometry="geometry", crs=before.crs or 4326
     )
@@ -210,26 +209,18 @@ def _switch(
 ) -> list[str]:
     """The next plan of the communities, in force from now, with the households in its grids."""
     area = _one_area(session, communities)
+    codes = _codes(session, area, after)
     saved = plans.save(
         session,
         name=f"{area.dataset}, edited",
         communities=communities,
-        grids=loaded(session, area, after),
-        parameters={"edited": sorted(str(code) for code in written["grid_code"])},
+        grids=loaded(session, area, after, list(codes.values())),
+        parameters={"edited": sorted(codes[code] for code in written["grid_code"])},
         report={},
-        renewed=np.flatnonzero(after["renewed"].to_numpy(dtype=bool)).tolist(),
     )
     plans.validate(session, plan_id=saved.plan_id)
     plans.activate(session, plan_id=saved.plan_id)
-    codes = _codes(session, saved.plan_id, written)
-    for old, new in zip(written["grid_code"], codes, strict=True):
-        if old != new and not str(old).startswith(_NEW):
-            values = {"old": old, "new": new}
-            held = session.execute(_SQL["end_posts"], values).all()
-            if held:
-                session.execute(_SQL["move_posts"], {"new": new, "posts": [row.id for row in held]})
-    assign(session, dataset=area.dataset, communities=communities)
-    return codes
+    return [codes[code] for code in written["grid_code"]]
 
 
 def _one_area(session: Session, communities: Sequence[str]) -> Area:
@@ -239,9 +230,10 @@ def _one_area(session: Session, communities: Sequence[str]) -> Area:
     return areas[0]
 
 
-def _codes(session: Session, plan_id: int, written: pd.DataFrame) -> list[str]:
-    """The codes that the grids written have in a plan, found by their polygons."""
-    grids = plans.plan_grids(session, plan_id=plan_id)
-    by_shape = dict(zip(shapely.to_wkb(grids.geometry.to_numpy()), grids["grid_code"], strict=True))
-    shapes = shapely.to_wkb(np.array(written["geometry"], dtype=object))
-    return [str(by_shape[shape]) for shape in shapes]
+def _codes(session: Session, area: Area, after: gpd.GeoDataFrame) -> dict[str, str]:
+    """The code of each grid: its own, or for a new one the next number of its community."""
+    names = after["grid_code"].to_numpy(dtype=object)
+    known = np.array([None if name.startswith(_NEW) else name for name in names], dtype=object)
+    last = last_numbers(area.communities, plans.used_codes(session, communities=area.communities))
+    codes = fresh_codes(known, after["community_code"].to_numpy(dtype=object), last)
+    return dict(zip(names, codes, strict=True))

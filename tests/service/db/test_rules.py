@@ -16,7 +16,7 @@ from geodata.errors import GridwardError, PlanError
 from service.db.engine import Database
 from service.divisions.models import Dataset, Division
 from service.errors import Conflict, Refused
-from service.grids.models import CommunityPlan, Grid, GridPlan, PlanGrid
+from service.grids.models import CommunityPlan, Grid, GridPlan, GridVersion, PlanGrid
 from service.households.models import Assignment, AssignmentHistory, Household
 from service.imports.models import ImportBatch, ImportReject
 from service.places.models import Barrier, Facility
@@ -74,8 +74,9 @@ def found_town(session: Session) -> None:
     for number, shape in enumerate((LEFT, RIGHT), start=1):
         code = f"C1{number:03}"
         values = {"id": number, "code": code, "community_code": "C1", "number": number}
-        session.execute(insert(Grid).values(**values, geometry=wkt(shape)))
-        session.execute(insert(PlanGrid).values(plan_id=1, grid_id=number))
+        session.execute(insert(Grid).values(**values))
+        session.execute(grid_version(grid_id=number, version=1, geometry=wkt(shape)))
+        session.execute(insert(PlanGrid).values(plan_id=1, grid_id=number, version=1))
     for number, place in enumerate(("POINT(0.2 0.5)", "POINT(0.7 0.5)"), start=1):
         values = {"id": number, "dataset_id": 1, "reference": f"H{number}", "households": 10}
         session.execute(insert(Household).values(**values, geometry=wkt(place)))
@@ -117,8 +118,17 @@ def household(**values: Any) -> Any:
 
 
 def grid(**values: Any) -> Any:
-    usual = {"id": 99, "code": "C1003", "community_code": "C1", "number": 3, "geometry": wkt(LEFT)}
+    usual = {"id": 99, "code": "C1003", "community_code": "C1", "number": 3}
     return insert(Grid).values(**{**usual, **values})
+
+
+def grid_version(**values: Any) -> Any:
+    usual = {"grid_id": 1, "version": 2, "geometry": wkt(LEFT)}
+    return insert(GridVersion).values(**{**usual, **values})
+
+
+def plan_grid(**values: Any) -> Any:
+    return insert(PlanGrid).values(**{"plan_id": 1, "grid_id": 3, "version": 1, **values})
 
 
 def member(**values: Any) -> Any:
@@ -191,12 +201,16 @@ REFUSED: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     (grid, {"code": "C1004"}, "ck_grid_code"),
     (grid, {"code": "C1-01", "number": -1}, "ck_grid"),
     (grid, {"code": "C1000", "number": 0}, "ck_grid_number"),
-    (grid, {"kind": "large"}, "ck_grid_kind"),
-    (grid, {"households": -1}, "ck_grid_households"),
     (grid, {"community_code": "C9", "code": "C9003"}, "division"),
-    (grid, {"geometry": wkt(BOW_TIE)}, "ck_grid_geometry"),
-    (grid, {"geometry": wkt("POLYGON EMPTY")}, "ck_grid_geometry"),
-    (grid, {"geometry": wkt("LINESTRING(0 0, 1 1)")}, "ck_grid_geometry"),
+    (grid_version, {"grid_id": 9}, "grid"),
+    (grid_version, {"version": 0}, "ck_grid_version_version"),
+    (grid_version, {"kind": "large"}, "ck_grid_version_kind"),
+    (grid_version, {"reason": "because"}, "ck_grid_version_reason"),
+    (grid_version, {"households": -1}, "ck_grid_version_households"),
+    (grid_version, {"geometry": wkt(BOW_TIE)}, "ck_grid_version_geometry"),
+    (grid_version, {"geometry": wkt("POLYGON EMPTY")}, "ck_grid_version_geometry"),
+    (grid_version, {"geometry": wkt("LINESTRING(0 0, 1 1)")}, "ck_grid_version_geometry"),
+    (plan_grid, {"version": 2}, "grid_version"),
     (assignment, {}, "ck_assignment_grid"),
     (assignment, {"grid_id": 1, "method": "guessed"}, "ck_assignment_method"),
     (assignment, {"grid_id": 9}, "grid"),
@@ -231,7 +245,8 @@ def test_a_wrong_row_is_refused(
         (household, {"geometry": wkt("POINT(-180 90)")}),
         (grid, {}),
         (grid, {"number": 1234, "code": "C11234"}),
-        (grid, {"geometry": wkt(SQUARE)}),
+        (grid_version, {}),
+        (grid_version, {"geometry": wkt(SQUARE), "flag": "oversize", "reason": "a tower"}),
         (assignment, {"grid_id": 1}),
         (assignment, {"method": "exception", "reason": "300 m from the nearest grid"}),
         (member, {"geometry": None}),
@@ -256,6 +271,8 @@ def test_a_right_row_is_taken(
         (household, {"reference": "H1"}),
         (member, {"reference": "M1"}),
         (grid, {"code": "C1001", "number": 1}),
+        (grid_version, {"version": 1}),
+        (plan_grid, {"grid_id": 1}),
     ],
 )
 def test_a_second_of_the_same_is_a_conflict(
@@ -361,14 +378,16 @@ def test_what_was_active_is_frozen(town: Session, state: str) -> None:
     activate(town)
     if state == "retired":
         town.execute(update(GridPlan).values(state=state))
-    town.execute(grid())  # in no plan
+    town.execute(grid())
+    town.execute(grid_version(grid_id=99, version=1))  # in no plan
     town.execute(division(code="C2"))
     for statement in (
-        "UPDATE grid SET households = 1 WHERE id = 1",
+        "UPDATE grid_version SET households = 1 WHERE grid_id = 1",
+        "DELETE FROM grid_version WHERE grid_id = 1",
         "DELETE FROM grid WHERE id = 1",
         "DELETE FROM plan_grid WHERE grid_id = 1",
         "UPDATE plan_grid SET plan_id = 1 WHERE grid_id = 1",
-        "INSERT INTO plan_grid SELECT 1, id FROM grid WHERE number = 3",
+        "INSERT INTO plan_grid VALUES (1, 99, 1)",
         "INSERT INTO community_plan VALUES (1, 'C2')",
         "DELETE FROM community_plan WHERE plan_id = 1",
         "UPDATE community_plan SET active = daterange(lower(active) - 1, NULL)",
@@ -378,14 +397,88 @@ def test_what_was_active_is_frozen(town: Session, state: str) -> None:
         refused(town, text(statement), f"it is {state}|, is {state}", Conflict)
     # its last day may be set, and a grid of no plan may still change
     town.execute(text("UPDATE community_plan SET active = daterange(lower(active), CURRENT_DATE)"))
-    town.execute(text("UPDATE grid SET households = 1 WHERE number = 3"))
+    town.execute(text("UPDATE grid_version SET households = 1 WHERE grid_id = 99"))
+    town.execute(text("DELETE FROM grid WHERE id = 99"))
+
+
+def test_a_grid_keeps_its_code_and_its_community(town: Session) -> None:
+    town.execute(grid())
+    for change in ("code = 'C1004', number = 4", "number = 4", "id = 100", "community_code = 'C2'"):
+        statement = text(f"UPDATE grid SET {change} WHERE id = 99")  # noqa: S608
+        refused(town, statement, "grid C1003 keeps its code", Conflict)
+    # a lock or a write of the same is no change
+    town.execute(text("UPDATE grid SET number = number"))
+
+
+def test_the_same_grid_has_one_version_a_plan_and_another_in_the_next(town: Session) -> None:
+    activate(town, since=date.today() - timedelta(days=3))
+    town.execute(insert(GridPlan).values(id=2, name="second"))
+    town.execute(insert(CommunityPlan).values(plan_id=2, community_code="C1"))
+    town.execute(grid_version(grid_id=1, version=2, geometry=wkt(SQUARE), households=7))
+    town.execute(plan_grid(plan_id=2, grid_id=1, version=2))
+    refused(town, plan_grid(plan_id=2, grid_id=1, version=1), "already exists", Conflict)
+    town.execute(text("UPDATE grid_version SET households = 8 WHERE version = 2"))
+    current = text("SELECT code, version, households_drawn, ST_Area(geometry) FROM current_grid")
+    assert town.execute(current).first() == ("C1001", 1, 0, 0.5)
+    end(town, plan_id=1)
+    activate(town, plan_id=2)
+    assert town.execute(current).all() == [("C1001", 2, 8, 1.0)]
+
+
+def end(session: Session, plan_id: int, on: date | None = None) -> None:
+    plan = update(CommunityPlan).where(CommunityPlan.plan_id == plan_id)
+    days = func.daterange(func.lower(CommunityPlan.active), on or date.today())
+    session.execute(plan.values(active=days))
+
+
+def test_a_grid_that_ended_does_not_come_back(town: Session) -> None:
+    """The plans hold grids 1 and 2, then 1, then 1 and 2 or only 1."""
+    today = date.today()
+    activate(town, since=today - timedelta(days=9))
+    for plan_id, held in ((2, (1,)), (3, (1, 2)), (4, (1,))):
+        town.execute(insert(GridPlan).values(id=plan_id, name="next"))
+        town.execute(insert(CommunityPlan).values(plan_id=plan_id, community_code="C1"))
+        for number in held:
+            town.execute(plan_grid(plan_id=plan_id, grid_id=number, version=1))
+    end(town, 1, today - timedelta(days=6))
+    activate(town, plan_id=2, since=today - timedelta(days=6))
+    end(town, 2, today - timedelta(days=3))
+    third = update(CommunityPlan).where(CommunityPlan.plan_id == 3)
+    coming = third.values(active=Range(today - timedelta(days=2), None))
+    refused(town, coming, "grid C1002 of plan 3 ended on .*, and a code never comes", PlanError)
+    again = text("INSERT INTO community_plan VALUES (3, 'C1', daterange(CURRENT_DATE, NULL))")
+    town.execute(text("DELETE FROM community_plan WHERE plan_id = 3"))
+    refused(town, again, "grid C1002 of plan 3 ended", PlanError)
+    # a day without a plan is no end: the grid that the last plan held goes on
+    activate(town, plan_id=4, since=today - timedelta(days=2))
+
+
+def test_a_grid_of_the_plan_right_before_goes_on_though_another_day_was_planned(
+    town: Session,
+) -> None:
+    today = date.today()
+    activate(town, since=today - timedelta(days=9))
+    for plan_id, held in ((2, (1,)), (3, (1, 2))):
+        town.execute(insert(GridPlan).values(id=plan_id, name="next"))
+        town.execute(insert(CommunityPlan).values(plan_id=plan_id, community_code="C1"))
+        for number in held:
+            town.execute(plan_grid(plan_id=plan_id, grid_id=number, version=1))
+    end(town, 1, today + timedelta(days=6))
+    activate(town, plan_id=2, since=today + timedelta(days=6))
+    # the third begins before the second, which then never rules
+    town.execute(
+        update(CommunityPlan).where(CommunityPlan.plan_id == 2).values(active=Range(empty=True))
+    )
+    end(town, 1, today + timedelta(days=3))
+    activate(town, plan_id=3, since=today + timedelta(days=3))
 
 
 def test_a_grid_shared_with_a_draft_stays_frozen(town: Session) -> None:
     activate(town)
     town.execute(insert(GridPlan).values(id=2, name="second"))
-    town.execute(insert(PlanGrid).values(plan_id=2, grid_id=1))
-    refused(town, text("UPDATE grid SET flag = 'x' WHERE id = 1"), "plan 1", Conflict)
+    town.execute(plan_grid(plan_id=2, grid_id=1))
+    statement = text("UPDATE grid_version SET flag = 'x' WHERE grid_id = 1")
+    refused(town, statement, "grid C1001 cannot change: plan 1", Conflict)
     town.execute(text("DELETE FROM grid_plan WHERE id = 2"))
     assert town.scalar(text("SELECT count(*) FROM plan_grid WHERE grid_id = 1")) == 1
 
@@ -478,6 +571,48 @@ def test_requirement_and_reason_are_checked(town: Session) -> None:
     refused(town, insert(VacancyReason).values(grid_id=9, role="leader", reason="no one"), "grid")
 
 
+def requirement(**posts: int) -> Any:
+    return insert(TeamRequirement).values(
+        [{"dataset_id": 1, "role": role, "posts": count} for role, count in posts.items()]
+    )
+
+
+def test_a_grid_holds_no_more_posts_than_it_needs(town: Session) -> None:
+    town.execute(post((1, 1, "doctor"), (2, 1, "doctor")))  # no team is required yet
+    town.execute(requirement(doctor=1))
+    # what is there stays, and may change but for its place
+    town.execute(text("UPDATE post SET fixed = true"))
+    town.execute(text("UPDATE post SET valid_to = now() WHERE member_id = 2"))
+    again = text("UPDATE post SET valid_to = NULL WHERE member_id = 2")
+    refused(town, again, "grid C1001 would have 2 posts of the role doctor, its team needs 1")
+    refused(town, post((2, 1, "doctor")), "grid C1001 would have 2 posts of the role doctor")
+    refused(town, post((2, 1, "police")), "would have 1 posts of the role police, its team needs 0")
+    town.execute(post((2, 2, "doctor")))
+    moved = text("UPDATE post SET grid_id = 1 WHERE member_id = 2 AND valid_to IS NULL")
+    refused(town, moved, "grid C1001 would have 2 posts")
+    town.execute(text("UPDATE team_requirement SET posts = 2"))
+    town.execute(moved)
+
+
+def test_two_writers_at_once_cannot_fill_the_same_need(
+    own_town: Session, database: Database
+) -> None:
+    own_town.execute(requirement(doctor=1))
+    own_town.commit()
+
+    def take(member: int) -> str:
+        try:
+            with database.session() as session:
+                session.execute(post((member, 1, "doctor")))
+                session.execute(text("SELECT pg_sleep(0.3)"))
+        except Refused:
+            return "refused"
+        return "taken"
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(take, [1, 2])) == ["refused", "taken"]
+
+
 def history(session: Session) -> list[tuple[int, int | None, str]]:
     rows = select(
         AssignmentHistory.household_id, AssignmentHistory.grid_id, AssignmentHistory.method
@@ -527,9 +662,9 @@ def test_views_follow_the_plan_in_force(town: Session) -> None:
 def test_views_answer_who_is_covered(town: Session) -> None:
     activate(town)
     town.execute(assignment(grid_id=1))
-    town.execute(insert(TeamRequirement).values(dataset_id=1, role="doctor", posts=1))
-    town.execute(insert(TeamRequirement).values(dataset_id=1, role="police", posts=2))
+    # one post more than needed, from before the need fell, does not make up for another role
     town.execute(post((1, 1, "doctor"), (2, 1, "doctor"), (1, 1, "police")))
+    town.execute(requirement(doctor=1, police=2))
     town.execute(insert(VacancyReason).values(grid_id=1, role="police", reason="none is near"))
     coverage = town.execute(
         text(

@@ -26,12 +26,17 @@ DRAFT = """
     ), ruled AS (
         INSERT INTO community_plan (plan_id, community_code) SELECT id, 'C2' FROM plan
     ), drawn AS (
-        INSERT INTO grid (code, community_code, number, geometry)
-        SELECT 'C200' || number, 'C2', number, ST_MakeEnvelope(west, 0, west + 0.005, 0.01, 4326)
-        FROM (VALUES (2, 0.01), (3, :second)) AS given (number, west)
-        RETURNING id
+        INSERT INTO grid (code, community_code, number)
+        VALUES ('C2002', 'C2', 2), ('C2003', 'C2', 3)
+        RETURNING id, number
+    ), version AS (
+        INSERT INTO grid_version (grid_id, version, geometry)
+        SELECT id, 1, ST_MakeEnvelope(west, 0, west + 0.005, 0.01, 4326)
+        FROM drawn JOIN (VALUES (2, 0.01), (3, :second)) AS given (number, west) USING (number)
+        RETURNING grid_id, version
     )
-    INSERT INTO plan_grid (plan_id, grid_id) SELECT plan.id, drawn.id FROM plan, drawn
+    INSERT INTO plan_grid (plan_id, grid_id, version)
+    SELECT plan.id, version.grid_id, version.version FROM plan, version
 """
 
 

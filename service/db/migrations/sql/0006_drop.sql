@@ -49,7 +49,7 @@ DROP TRIGGER keep_loads_update ON assignment;
 DROP TRIGGER keep_loads_insert ON assignment;
 DROP FUNCTION
     keep_loads_of_households, forget_all_loads, forget_deleted_loads, keep_loads, forget_loads,
-    count_loads, grid_figures, present_ledger;
+    count_loads, hold_loads, grid_figures, present_ledger;
 DROP TABLE grid_load;
 DROP INDEX ix_community_plan_community_code;
 ALTER TABLE community_plan

@@ -27,14 +27,29 @@ CREATE FUNCTION present_ledger() RETURNS oid LANGUAGE sql STABLE AS $$
     SELECT CAST(coalesce(to_regclass('assignment_current'), to_regclass('assignment')) AS oid)
 $$;
 
+-- Holds the rows of some grids until the end of the transaction; where there is none, it is made. One
+-- that another has just taken away is made again, or who made it meanwhile would miss the change
+-- that this is for.
+CREATE FUNCTION hold_loads(changed integer[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    held bigint;
+BEGIN
+    LOOP
+        INSERT INTO grid_load (grid_id, ledger, records, households)
+        SELECT touched.id, 0, 0, 0 FROM unnest(changed) AS touched (id) ORDER BY touched.id
+        ON CONFLICT DO NOTHING;
+        PERFORM 1 FROM grid_load WHERE grid_id = ANY (changed) ORDER BY grid_id FOR NO KEY UPDATE;
+        GET DIAGNOSTICS held = ROW_COUNT;
+        EXIT WHEN held = (SELECT count(DISTINCT touched.id) FROM unnest(changed) AS touched (id));
+    END LOOP;
+END
+$$;
+
 -- Counts the loads of some grids anew. Whoever changes one waits for those who did, so that none
 -- misses the households of another.
 CREATE FUNCTION count_loads(changed integer[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO grid_load (grid_id, ledger, records, households)
-    SELECT touched.id, 0, 0, 0 FROM unnest(changed) AS touched (id) ORDER BY touched.id
-    ON CONFLICT DO NOTHING;
-    PERFORM 1 FROM grid_load WHERE grid_id = ANY (changed) ORDER BY grid_id FOR NO KEY UPDATE;
+    PERFORM hold_loads(changed);
     UPDATE grid_load
     SET ledger = present_ledger(), records = counted.records, households = counted.households
     FROM (
@@ -51,12 +66,10 @@ BEGIN
 END
 $$;
 
--- Forgets the loads of some grids; the insertion waits for those who count them.
+-- Forgets the loads of some grids, once nobody counts them.
 CREATE FUNCTION forget_loads(changed integer[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO grid_load (grid_id, ledger, records, households)
-    SELECT touched.id, 0, 0, 0 FROM unnest(changed) AS touched (id) ORDER BY touched.id
-    ON CONFLICT DO NOTHING;
+    PERFORM hold_loads(changed);
     DELETE FROM grid_load WHERE grid_id = ANY (changed);
 END
 $$;
