@@ -170,7 +170,7 @@ def _pieces(cuts, cut_face, uv, ring, start):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def _doubled(values):  # type: ignore[no-untyped-def]
     """The same values with as much room again."""
-    room = np.empty((2 * len(values),) + values.shape[1:], values.dtype)
+    room = np.empty((2 * len(values), *values.shape[1:]), values.dtype)
     room[: len(values)] = values
     return room
 

@@ -152,9 +152,10 @@ def _gathered(
     count = int(place.max()) + 1
     if 2 * count > len(xy):
         return xy, load
-    mass = np.bincount(place, load, count)
-    middle = [np.bincount(place, load * xy[:, axis], count) / mass for axis in (0, 1)]
-    return np.stack(middle, axis=1), mass
+    weight = load + 1e-9  # a place may be empty
+    mass = np.bincount(place, weight, count)
+    middle = [np.bincount(place, weight * xy[:, axis], count) / mass for axis in (0, 1)]
+    return np.stack(middle, axis=1), np.bincount(place, load, count).astype(float)
 
 
 @njit(cache=True)
@@ -206,7 +207,7 @@ def _climb(xy, load, near, centres, duals, rules, steps, state):  # type: ignore
     ``centres`` and ``duals`` are changed; gives the sum. A step looks only at the points that have
     the centre among those near them.
     """
-    (n, m), k = near.shape, len(centres)
+    n, k = len(near), len(centres)
     start, member = _members(near, k)
     cell, cost, sums = np.empty(n, np.int64), np.empty(n), np.zeros((k, 4))
     for i in range(n):
