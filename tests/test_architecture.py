@@ -196,9 +196,9 @@ def test_transactions_begin_and_end_in_one_place() -> None:
     assert files == {"service/db/engine.py", "service/flows/kept.py"}
 
 
-def test_a_service_that_only_answers_holds_nothing_that_draws_grids() -> None:
+def test_a_service_that_only_answers_holds_nothing_that_draws_grids_or_writes_files() -> None:
     """What is heavy waits until a request needs it (service/web/late.py)."""
-    heavy = {"folium", "numba", "ortools", "scipy"}
+    heavy = {"folium", "numba", "ortools", "pandas", "pyarrow", "pyogrio", "scipy"}
     found = subprocess.run(
         [sys.executable, "-c", "import service.app, sys; print(*sys.modules)"],
         cwd=ROOT,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 from sqlalchemy import ColumnElement, FromClause
@@ -62,7 +63,7 @@ class Property:
         return self.type != "strings"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Collection:
     """One feature collection.
 
@@ -128,7 +129,7 @@ class Collection:
         """The collection itself, or the one of its ``light`` rows if that has these columns."""
         if self.light is None or any(name not in self.light.c for name in names):
             return self
-        return replace(self, source=self.light, light=None)
+        return _lightened(self)
 
     @property
     def filters(self) -> dict[str, Property]:
@@ -158,6 +159,14 @@ class Collection:
     def key_columns(self) -> list[ColumnElement[Any]]:
         """The columns of the key, in order."""
         return [self.column(name) for name in self.key]
+
+
+@lru_cache(128)
+def _lightened(collection: Collection) -> Collection:
+    """The same one each time, so that what is kept of a collection is kept of its light rows."""
+    if collection.light is None:
+        return collection
+    return replace(collection, source=collection.light, light=None)
 
 
 #: The collections of a service by name, in the order of its list.

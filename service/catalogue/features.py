@@ -6,7 +6,8 @@ collections' declarations, values are bound.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Text, and_, cast, false, func, or_, true
@@ -18,6 +19,7 @@ from service.catalogue.selection import Box, Interval, Selection
 
 __all__ = ["feature_text", "identifier", "selected"]
 
+_MOST_ARGUMENTS: Final = 90
 _METRIC_DIGITS: Final = 4  # a tenth of a millimetre
 #: Pieces into which a straight edge is cut before it is bent into another reference system.
 _PIECES: Final = 32
@@ -32,19 +34,35 @@ def feature_text(collection: Collection, crs: Crs = DEFAULT_CRS) -> ColumnElemen
     crs : Crs
         Of the coordinates, in the authority's order; anything but the default departs from the RFC.
     """
-    members = [
-        part for each in collection.properties for part in (each.name, collection.column(each.name))
-    ]
     return func.concat(
         '{"type":"Feature","id":',
         cast(func.to_json(identifier(collection)), Text),
         ',"geometry":',
         func.coalesce(_geometry_text(collection, crs), "null"),
-        ',"properties":',
-        cast(func.json_build_object(*members), Text),
-        "}",
+        ',"properties":{',
+        *_members(collection),
+        "}}",
         type_=Text,
     ).label("feature")
+
+
+def _members(collection: Collection) -> Iterator[ColumnElement[str]]:
+    """The members of ``properties`` as text, value by value.
+
+    PostgreSQL looks up how to write a type once a statement for each of them, and once a row in
+    ``json_build_object``, which takes three times as long.
+    """
+    written: list[Any] = []
+    for each in collection.properties:
+        column = collection.column(each.name)
+        plain = each.type in ("integer", "boolean")
+        value = cast(column if plain else func.to_json(column), Text)
+        comma = "," if written else ""
+        written += [f"{comma}{json.dumps(each.name, ensure_ascii=False)}:"]
+        written += [func.coalesce(value, "null")]
+    # a function takes a hundred arguments
+    for start in range(0, len(written), _MOST_ARGUMENTS):
+        yield func.concat(*written[start : start + _MOST_ARGUMENTS], type_=Text)
 
 
 def _geometry_text(collection: Collection, crs: Crs) -> ColumnElement[str]:

@@ -10,13 +10,11 @@ from typing import Final
 
 from sqlalchemy import (
     DateTime,
-    Float,
     FromClause,
     Integer,
     Select,
     SQLColumnExpression,
     cast,
-    column,
     func,
     null,
     select,
@@ -24,6 +22,7 @@ from sqlalchemy import (
 )
 
 from geodata.schema import LEVELS, METHODS
+from service.catalogue import rows
 from service.catalogue.collection import ACTIONS, Catalogue, Collection, Property
 from service.divisions.models import Dataset, Division
 from service.errors import NotFound
@@ -102,45 +101,13 @@ def _divisions() -> Collection:
     )
 
 
-def _grid_rows(grids: FromClause) -> FromClause:
-    """Grids in force with their figures, as the view of the coverage has them."""
-    figures = (
-        func.grid_figures(grids.c.id, grids.c.dataset_id)
-        .table_valued(
-            *(
-                column(name, Integer)
-                for name in ("records", "households", "posts_required", "posts_filled")
-            )
-        )
-        .lateral("figures")
-    )
-    return (
-        select(
-            *grids.c,
-            Division.name.label("community_name"),
-            *figures.c,
-            (figures.c.posts_required - figures.c.posts_filled).label("vacancies"),
-            func.ST_NumGeometries(grids.c.geometry, type_=Integer).label("parts"),
-            (cast(figures.c.households, Float) / Dataset.target).label("load_share"),
-            Dataset.target,
-            Dataset.minimum,
-            Dataset.maximum,
-            Dataset.name.label("dataset"),
-        )
-        .join_from(grids, Division, Division.code == grids.c.community_code)
-        .join(Dataset, Dataset.id == grids.c.dataset_id)
-        .join(figures, true())
-        .subquery("grids")
-    )
-
-
 def _grids() -> Collection:
     return Collection(
         name="grids",
         title="Grids",
         description="The service grids in force today, with their load and their team.",
-        source=_grid_rows(_LIGHT_GRIDS),
-        details=_grid_rows,
+        source=rows.grids(_LIGHT_GRIDS),
+        details=rows.grids,
         key=("grid_code",),
         properties=(
             Property("grid_code", "Grid code: community code and number, never reused", role="id"),
@@ -174,8 +141,8 @@ def _coverage() -> Collection:
         name="coverage",
         title="Coverage",
         description="One row a grid in force: load against target, posts against need.",
-        source=_grid_rows(_LIGHT_GRIDS),
-        details=_grid_rows,
+        source=rows.grids(_LIGHT_GRIDS),
+        details=rows.grids,
         key=("grid_code",),
         properties=(
             Property("grid_code", "Grid code", role="id"),
@@ -198,27 +165,12 @@ def _coverage() -> Collection:
 
 
 def _households() -> Collection:
-    statement = (
-        select(
-            Household.id,
-            Household.reference,
-            Household.address,
-            Household.building,
-            Household.unit,
-            Household.households,
-            Household.community,
-            CURRENT_GRID.c.code.label("grid_code"),
-            Assignment.method,
-            Household.geometry,
-        )
-        .outerjoin(Assignment, Assignment.household_id == Household.id)
-        .outerjoin(CURRENT_GRID, CURRENT_GRID.c.id == Assignment.grid_id)
-    )
     return Collection(
         name="households",
         title="Households",
         description="Household records: where they are and the grid in force that serves them.",
-        source=_with_dataset(statement, Household.dataset_id, "households_in_grids"),
+        source=rows.households(Household.__table__),
+        details=rows.households_of_a_page,
         key=("id",),
         properties=(
             Property("reference", "Reference in its data set", writable=True, required=True),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import errno
 import socket
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,21 +21,51 @@ def serve(
     port: Annotated[
         int, typer.Option(envvar="GRIDWARD_PORT", min=0, max=65535, help="Port to listen on.")
     ] = 8000,
+    workers: Annotated[
+        int, typer.Option(envvar="GRIDWARD_WORKERS", min=1, help="Processes that answer.")
+    ] = 1,
 ) -> None:
     """Serve the map, the spatial API and the exports."""
     listener = listen(host, port)  # before the slow imports: a busy port is told at once
 
-    import uvicorn
     from uvicorn.config import LOGGING_CONFIG
-
-    from service.app import create_app
-    from service.settings import Settings
 
     logging = copy.deepcopy(LOGGING_CONFIG)
     # our own access log: uvicorn's would write addresses and places of households
     logging["loggers"]["gridward.access"] = {**logging["loggers"]["uvicorn"]}
+    if workers == 1:
+        _serve_here(listener, logging)
+    else:
+        _serve_beside(listener, logging, workers)
+
+
+def _serve_here(listener: socket.socket, logging: dict[str, Any]) -> None:
+    import uvicorn
+
+    from service.app import create_app
+    from service.settings import Settings
+
     config = uvicorn.Config(create_app(Settings()), log_config=logging, access_log=False)
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def _serve_beside(listener: socket.socket, logging: dict[str, Any], workers: int) -> None:
+    """Start processes that answer and start those anew that die."""
+    import uvicorn
+    from uvicorn.supervisors import Multiprocess
+
+    from service.commands.sessions import open_database
+
+    config = uvicorn.Config(
+        "service.app:create_app",
+        factory=True,
+        workers=workers,
+        log_config=logging,
+        access_log=False,
+    )
+    # opened here first: what is wrong with the database is told once, and mended once
+    with open_database():
+        Multiprocess(config, sockets=[listener]).run()
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -17,6 +17,7 @@ from service.db import failures
 from service.db.binaries import OLDEST_MAJOR
 from service.db.embedded import EmbeddedCluster
 from service.db.migrations import HEAD, config_for
+from service.db.reader import Reader
 from service.errors import Conflict
 from service.settings import Settings
 
@@ -49,6 +50,7 @@ class Database:
         self._cluster = EmbeddedCluster(settings.home) if settings.is_embedded else None
         self._engine: Engine | None = None
         self._sessions: sessionmaker[Session] | None = None
+        self._reader: Reader | None = None
 
     def __enter__(self) -> Database:
         self.open()
@@ -79,9 +81,9 @@ class Database:
         try:
             if self._cluster is not None:
                 self._cluster.ensure_running()
-                self._engine = _embedded_engine(self._cluster)
-            else:
-                self._engine = _engine(self._settings.database_url)
+                _make_database(self._cluster.url("postgres"))
+            self._engine = self._connecting()
+            self._reader = Reader(self._connecting(reads=True))
             self._sessions = sessionmaker(self._engine, expire_on_commit=False)
             self._check()
         except BaseException:
@@ -90,9 +92,11 @@ class Database:
 
     def close(self) -> None:
         """Close every connection; the last user of the embedded server stops it."""
+        if self._reader is not None:
+            self._reader.close()
         if self._engine is not None:
             self._engine.dispose()
-            self._engine = self._sessions = None
+        self._engine = self._sessions = self._reader = None
         if self._cluster is not None:
             self._cluster.release()
 
@@ -104,12 +108,24 @@ class Database:
         with self._sessions.begin() as session:
             yield session
 
+    @property
+    def read(self) -> Reader:
+        """What runs single statements that only read; the database must be open."""
+        if self._reader is None:
+            raise RuntimeError("the database is not open")
+        return self._reader
+
     def migrate(self) -> None:
         """Bring the tables up to date; safe when several commands do it at once."""
         with self.engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
             if _revision(connection) != HEAD:
                 command.upgrade(config_for(connection), "head")
+
+    def _connecting(self, *, reads: bool = False) -> Engine:
+        if self._cluster is None:
+            return _engine(self._settings.database_url, reads=reads)
+        return _embedded_engine(self._cluster, reads=reads)
 
     def _check(self) -> None:
         place = _place(self.engine.url)
@@ -130,27 +146,41 @@ class Database:
         self.migrate()
 
 
-def _engine(url: URL | None) -> Engine:
-    """An engine whose errors are plain exceptions, and that survives a restart of the server."""
+def _engine(url: URL | None, *, reads: bool) -> Engine:
+    """An engine whose errors are plain exceptions, and that survives a restart of the server.
+
+    One that reads looks at no connection before it is used and ends no transaction after.
+    """
     if url is None:
         raise ValueError("an external database needs an address")
     options: dict[str, Any] = {"application_name": "gridward"}
     if "connect_timeout" not in url.query:
         options["connect_timeout"] = _CONNECT_LIMIT_S
-    engine = create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=options)
+    if reads:
+        options["autocommit"] = True
+        engine = create_engine(
+            url, hide_parameters=True, connect_args=options, pool_reset_on_return=None
+        )
+
+        @event.listens_for(engine, "connect")
+        def _plain_plans(connection: Any, _: object) -> None:
+            # compiling a plan takes longer than a page
+            connection.execute("SET jit = off")
+
+    else:
+        engine = create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=options)
     failures.install(engine)
     return engine
 
 
-def _embedded_engine(cluster: EmbeddedCluster) -> Engine:
-    engine = _engine(cluster.url(DATABASE_NAME))
+def _embedded_engine(cluster: EmbeddedCluster, *, reads: bool) -> Engine:
+    engine = _engine(cluster.url(DATABASE_NAME), reads=reads)
 
     @event.listens_for(engine, "do_connect")
     def _revive(*_: object) -> None:
         # the server may have been killed since; a long-running service starts it again
         cluster.ensure_running()
 
-    _make_database(cluster.url("postgres"))
     return engine
 
 

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anyio import CancelScope
 from fastapi import APIRouter, Request
@@ -22,13 +22,18 @@ from service.catalogue.published import find_collection
 from service.catalogue.selection import Selection
 from service.db.engine import Database
 from service.exports import jobs
-from service.exports.files import write_file
 from service.exports.form import Form, find_form
 from service.exports.save import open_stream
-from service.exports.worker import defer
+from service.web.late import late
 from service.web.problems import describe
 from service.web.session import DatabaseSession
 from service.web.writers import WRITER
+
+if TYPE_CHECKING:
+    from service.exports import files, worker
+else:
+    files = late("service.exports.files")
+    worker = late("service.exports.worker")
 
 __all__ = ["router"]
 
@@ -65,7 +70,7 @@ def get_export(collection: str, suffix: str, request: Request) -> Response:
     path = Path(folder.name) / f"{chosen.name}.{form.ending}"
     try:
         with database.session() as session:
-            write_file(session, chosen, selection, path)
+            files.write_file(session, chosen, selection, path)
     except BaseException:
         folder.cleanup()
         raise
@@ -91,7 +96,7 @@ def post_export(
     chosen, form = _asked_for(collection, suffix)
     Selection.parse(chosen, request.query_params, known=())  # refused now, not in the background
     number = jobs.add(session, collection=chosen.name, form=form, query=request.url.query)
-    defer(session, number)
+    worker.defer(session, number)
     place = f"{str(request.base_url).rstrip('/')}/jobs/{number}"
     told = jobs.status(jobs.find(session, job_id=number), place)
     return JSONResponse(told, status_code=202, headers={"Location": place})

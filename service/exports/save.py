@@ -7,15 +7,21 @@ import tempfile
 from collections.abc import Callable, Generator
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
 from geodata.errors import InputError, UnavailableError
 from service.catalogue.collection import Collection
 from service.catalogue.selection import Selection
-from service.exports.files import write_file
 from service.exports.form import FORMS, Form
 from service.exports.stream import STREAMS, packed
+from service.web.late import late
+
+if TYPE_CHECKING:
+    from service.exports import files
+else:
+    files = late("service.exports.files")
 
 __all__ = ["form_of", "open_stream", "save"]
 
@@ -93,7 +99,7 @@ def save(
                 with closing(open_stream(session, collection, selection, form, written)) as chunks:
                     _write(draft, chunks)
             else:
-                write_file(session, collection, selection, draft, written=written)
+                files.write_file(session, collection, selection, draft, written=written)
             draft.replace(path)
     except OSError as error:
         raise UnavailableError(f"cannot write {path}: {error.strerror or error}") from error

@@ -9,12 +9,23 @@ from fastapi import Depends, Request
 from service.catalogue.collection import Catalogue, Collection
 from service.catalogue.published import find_collection
 from service.catalogue.selection import Box
+from service.db.engine import Database
+from service.db.reader import Reader
 from service.ogc.parameters import Format, Limits, negotiate
 from service.ogc.remembered import Remembered
 from service.settings import Settings
 from service.web.parameters import reject_unknown
 
-__all__ = ["READ", "Chosen", "Memory", "catalogue_of", "limits_of", "memory_of", "plain_format"]
+__all__ = [
+    "READ",
+    "Chosen",
+    "Memory",
+    "catalogue_of",
+    "limits_of",
+    "memory_of",
+    "plain_format",
+    "reader_of",
+]
 
 READ = ["GET", "HEAD"]
 
@@ -38,6 +49,12 @@ def memory_of(request: Request) -> Memory:
     """What the application remembers."""
     memory: Memory = request.app.state.memory
     return memory
+
+
+def reader_of(request: Request) -> Reader:
+    """What runs statements that only read."""
+    database: Database = request.app.state.database
+    return database.read
 
 
 def limits_of(request: Request) -> Limits:

@@ -202,13 +202,13 @@ def items(
         links.append(link(following, "next", HTML if shown == "html" else GEOJSON, "Next page"))
     members: Document = {
         "timeStamp": time_stamp,
-        "numberReturned": len(page.features),
+        "numberReturned": page.returned,
         "links": links,
     }
     if page.matched is not None:
         members["numberMatched"] = page.matched
     rest = json.dumps(members, ensure_ascii=False)[1:]
-    return f'{{"type":"FeatureCollection","features":[{",".join(page.features)}],{rest}'
+    return f'{{"type":"FeatureCollection","features":[{page.features}],{rest}'
 
 
 def feature(site: Site, collection: Collection, text: str, *, shown: Format) -> str:

@@ -2,45 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
+from psycopg import Error
 from psycopg.errors import DataError, InternalError_
-from sqlalchemy import (
-    ColumnElement,
-    Integer,
-    Select,
-    and_,
-    bindparam,
-    false,
-    func,
-    literal,
-    or_,
-    select,
-    true,
-    tuple_,
-)
+from sqlalchemy import ColumnElement, and_, false, func, literal, or_, select, tuple_
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from service.catalogue.collection import Collection
 from service.catalogue.crs import DEFAULT_CRS, Crs
-from service.catalogue.features import feature_text, selected
+from service.catalogue.features import selected
 from service.catalogue.selection import Box, Selection
+from service.db.reader import Run, compiled
 from service.errors import InvalidParameter, Refused
 from service.ogc.paging import Order, Position
 from service.ogc.parameters import ItemsQuery
+from service.ogc.remembered import Remembered
+from service.ogc.statements import count_statement, feature_statement, page_statement
 
 __all__ = [
     "COUNT_CEILING",
     "Page",
-    "count_everything",
     "explaining",
     "extent",
     "get_feature",
-    "key_condition",
     "list_features",
 ]
 
@@ -54,35 +43,39 @@ class Page:
 
     Attributes
     ----------
-    features : sequence of str
-        GeoJSON features.
+    features : str
+        GeoJSON features with commas between them.
+    returned : int
+        How many.
     matched : int, optional
         Rows that match, where that is known.
     following : Position, optional
         Where the next page begins, or None on the last page.
     """
 
-    features: Sequence[str]
+    features: str
+    returned: int
     matched: int | None
     following: Position | None
 
 
 def list_features(
-    session: Session,
+    run: Run,
     *,
     collection: Collection,
     query: ItemsQuery,
-    everything: Callable[[], int | None] = lambda: None,
+    everything: Remembered[int] | None = None,
 ) -> Page:
     """One page of features, in the order asked for and then of the key.
 
     Parameters
     ----------
-    session : Session
+    run : callable
+        Runs a statement.
     collection : Collection
     query : ItemsQuery
-    everything : callable
-        The size of the whole collection, asked only where it is large.
+    everything : Remembered, optional
+        The sizes of whole collections, where they are large.
 
     Raises
     ------
@@ -91,76 +84,56 @@ def list_features(
     """
     names = [each.name for each in query.orders]
     light = collection.cheapest([*collection.key, *names, *_columns_of(collection, query)])
-    statement = _page_statement(collection, light, query, names)
+    chosen = selected(light, query.selection)
+    after = [] if query.after is None else [_after(light, query.orders, query.after)]
+    statement = page_statement(
+        collection,
+        light,
+        crs=query.crs,
+        orders=query.orders,
+        conditions=[*chosen, *after],
+        limit=query.limit,
+        offset=query.offset,
+    )
     with explaining(query.crs, query.selection):
-        rows = session.execute(statement).all()
-        page, more = rows[: query.limit], len(rows) > query.limit
-        matched = _matched(session, light, query, len(page), more, everything)
-    following = Position(tuple(page[-1][1:]), matched) if more else None
-    return Page([row[0] for row in page], matched, following)
-
-
-def _page_statement(
-    collection: Collection, light: Collection, query: ItemsQuery, names: Sequence[str]
-) -> Select[Any]:
-    """Features, the values of the order and the key, of a page and the row after it.
-
-    The page is chosen by light columns alone, and what is costly is worked out for its rows only:
-    left to itself the planner works out every grid's figures first.
-    """
-    ordered = [light.column(name) for name in names]
-    values = [column.label(f"order_{number}") for number, column in enumerate(ordered)]
-    whole = collection.details is not None and light is not collection
-    carried = light.source.c if whole else light.key_columns
-    rows = select(*carried, *values).select_from(light.source)
-    rows = rows.where(*selected(light, query.selection))
-    if query.after is not None:
-        rows = rows.where(_after(light, query.orders, query.after))
-    rows = rows.order_by(*_ranked(ordered, query.orders, collection.key), *light.key_columns)
-    chosen = rows.limit(_known(query.limit + 1)).offset(_known(query.offset)).subquery("chosen")
-    sent = [f"order_{number}" for number in range(len(ordered))]
-    if whole and collection.details is not None:
-        full = replace(collection, source=collection.details(chosen), light=None)
-        found = [full.column(name) for name in (*sent, *collection.key)]
-        statement = select(feature_text(full, query.crs), *found)
-    else:
-        feature = (
-            select(feature_text(collection, query.crs))
-            .where(*(collection.column(name) == chosen.c[name] for name in collection.key))
-            .limit(1)
-            .lateral()
-        )
-        found = [chosen.c[name] for name in (*sent, *collection.key)]
-        statement = select(feature.c.feature, *found).join_from(chosen, feature, true())
-    ranked = _ranked(found[: len(sent)], query.orders, collection.key)
-    return statement.order_by(*ranked, *found[len(sent) :])
+        ((features, found, *last),) = run(statement)
+        returned, more = min(found, query.limit), found > query.limit
+        if query.after is not None:
+            matched = query.after.matched
+        elif not more and (returned or not query.offset):
+            matched = query.offset + returned
+        else:
+            matched = _count(run, light, query.selection, chosen, everything)
+    following = Position(tuple(each[0] for each in last), matched) if more else None
+    return Page(features or "", returned, matched, following)
 
 
 def get_feature(
-    session: Session, *, collection: Collection, identifier: str, crs: Crs = DEFAULT_CRS
+    run: Run, *, collection: Collection, identifier: str, crs: Crs = DEFAULT_CRS
 ) -> str | None:
     """One feature as GeoJSON text, or None where there is none of that identifier."""
-    condition = key_condition(collection, identifier)
-    if condition is None:
+    values = _key_values(collection, identifier)
+    if values is None:
         return None
     with explaining(crs):
-        return session.scalar(select(feature_text(collection, crs)).where(condition))
+        rows = run(feature_statement(collection, crs, values))
+    return rows[0][0] if rows else None
 
 
-def key_condition(collection: Collection, identifier: str) -> ColumnElement[bool] | None:
-    """The condition that a row has an identifier, or None where no row can have it."""
+def _key_values(collection: Collection, identifier: str) -> list[Any] | None:
+    """The values of the key that an identifier names, or None where no row can have it."""
     parts = identifier.split(":") if len(collection.key) > 1 else [identifier]
     if len(parts) != len(collection.key) or "\x00" in identifier:
         return None
-    conditions = []
+    values: list[Any] = []
     for column, part in zip(collection.key_columns, parts, strict=True):
         if column.type.python_type is int:
             if not (part.isascii() and part.isdigit() and len(part) < 19):
                 return None
-            conditions.append(column == int(part))
+            values.append(int(part))
         else:
-            conditions.append(column == part)
-    return and_(*conditions)
+            values.append(part)
+    return values
 
 
 def extent(session: Session, *, collection: Collection) -> Box | None:
@@ -172,17 +145,6 @@ def extent(session: Session, *, collection: Collection) -> Box | None:
     edges = select(func.ST_XMin(box), func.ST_YMin(box), func.ST_XMax(box), func.ST_YMax(box))
     west, south, east, north = session.execute(edges).one()
     return None if west is None else (west, south, east, north)
-
-
-def count_everything(session: Session, *, collection: Collection) -> int:
-    """The number of all features."""
-    light = collection.cheapest(collection.key)
-    return session.scalar(select(func.count()).select_from(light.source)) or 0
-
-
-def _known(number: int) -> ColumnElement[int]:
-    """A number that the planner shall know, and so need not plan each page anew."""
-    return bindparam(None, number, Integer, literal_execute=True)
 
 
 def _columns_of(collection: Collection, query: ItemsQuery) -> list[str]:
@@ -198,42 +160,30 @@ def _columns_of(collection: Collection, query: ItemsQuery) -> list[str]:
     return columns
 
 
-def _matched(
-    session: Session,
+def _count(
+    run: Run,
     light: Collection,
-    query: ItemsQuery,
-    returned: int,
-    more: bool,
-    everything: Callable[[], int | None],
+    selection: Selection,
+    conditions: Sequence[ColumnElement[bool]],
+    everything: Remembered[int] | None,
 ) -> int | None:
-    """Rows that match: known from the pages themselves, or counted, or left open."""
-    if query.after is not None:
-        return query.after.matched
-    if not more and (returned or not query.offset):
-        return query.offset + returned
-    matched = _count(session, light, query.selection)
-    return everything() if matched is None and query.selection.is_everything else matched
+    """Rows that match: counted up to a limit; a whole collection beyond it is remembered."""
+    whole = selection.is_everything and everything is not None
+    if whole and everything is not None:
+        known = everything.known(light.name)
+        if known is not None and known > COUNT_CEILING:
+            return known
+    matched: int = run(count_statement(light, conditions, COUNT_CEILING + 1))[0][0]
+    if matched <= COUNT_CEILING:
+        return matched
+    if not whole or everything is None:
+        return None
+    return everything.get(light.name, lambda: _count_everything(run, light))
 
 
-def _count(session: Session, collection: Collection, selection: Selection) -> int | None:
-    some = (
-        select(literal(1).label("one"))
-        .select_from(collection.source)
-        .where(*selected(collection, selection))
-        .limit(COUNT_CEILING + 1)
-        .subquery()
-    )
-    matched = session.scalar(select(func.count()).select_from(some)) or 0
-    return matched if matched <= COUNT_CEILING else None
-
-
-def _ranked(
-    columns: Sequence[ColumnElement[Any]], orders: Sequence[Order], key: Sequence[str]
-) -> Iterator[Any]:
-    """The columns with their directions; a key is never null, and so its index serves both ways."""
-    for column, order in zip(columns, orders, strict=True):
-        directed = column.desc() if order.descending else column.asc()
-        yield directed if order.name in key else directed.nulls_last()
+def _count_everything(run: Run, light: Collection) -> int:
+    (counted,) = run(compiled(select(func.count()).select_from(light.source)))[0]
+    return int(counted)
 
 
 def _after(
@@ -277,8 +227,12 @@ def explaining(
     selection = selection or Selection()
     try:
         yield
-    except (Refused, DBAPIError) as error:
-        cause = error.__cause__ if isinstance(error, Refused) else error.orig
+    except (Refused, DBAPIError, Error) as error:
+        cause: BaseException | None = error
+        if isinstance(error, Refused):
+            cause = error.__cause__
+        elif isinstance(error, DBAPIError):
+            cause = error.orig
         if not isinstance(cause, DataError | InternalError_):
             raise
         said = (cause.diag.message_primary or "a value is out of range").strip()

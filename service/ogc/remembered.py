@@ -20,17 +20,22 @@ class Remembered(Generic[_Value]):
         self._known: dict[str, tuple[float, _Value]] = {}
         self._lock = threading.Lock()
 
+    def known(self, name: str) -> _Value | None:
+        """The value of a name, if it is kept and no older than a minute."""
+        with self._lock:
+            kept = self._known.get(name)
+        return kept[1] if kept is not None and time.monotonic() - kept[0] < _LIFETIME_S else None
+
     def get(self, name: str, find: Callable[[], _Value | None]) -> _Value | None:
         """The value of a name, found anew when it is older than a minute.
 
         None is never kept: a collection that was empty is asked again at once, since its first
         rows should show.
         """
+        kept = self.known(name)
+        if kept is not None:
+            return kept
         now = time.monotonic()
-        with self._lock:
-            kept = self._known.get(name)
-        if kept is not None and now - kept[0] < _LIFETIME_S:
-            return kept[1]
         value = find()
         if value is not None:
             with self._lock:

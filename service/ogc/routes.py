@@ -17,6 +17,7 @@ from starlette.datastructures import QueryParams
 from starlette.responses import HTMLResponse, Response
 
 from service.catalogue.crs import DEFAULT_CRS, Crs, parse_crs
+from service.catalogue.published import find_collection
 from service.errors import NotFound
 from service.ogc import documents
 from service.ogc.context import (
@@ -26,12 +27,13 @@ from service.ogc.context import (
     limits_of,
     memory_of,
     plain_format,
+    reader_of,
 )
 from service.ogc.links import GEOJSON, JSON, OPENAPI, SCHEMA, Site
 from service.ogc.openapi import openapi_document
 from service.ogc.pages import page
 from service.ogc.parameters import Format, ItemsQuery, negotiate
-from service.ogc.queries import count_everything, extent, get_feature, list_features
+from service.ogc.queries import extent, get_feature, list_features
 from service.ogc.schemas import schema_document
 from service.ogc.sketch import sketch
 from service.ogc.versions import entity_tag, names_one
@@ -131,9 +133,9 @@ def get_schema(request: Request, chosen: Chosen) -> Response:
     return Response(text, media_type=SCHEMA, headers={"Vary": "Accept"})
 
 
-@router.api_route("/collections/{name}/items", methods=READ)
-def get_items(request: Request, chosen: Chosen, session: DatabaseSession) -> Response:
+def get_items(request: Request) -> Response:
     """Answer with a page of features."""
+    chosen = find_collection(request.path_params["name"], catalogue_of(request))
     given = request.query_params
     shown = negotiate(given, request.headers.get("accept"))
     if shown == "html":  # a form sends its empty fields along
@@ -141,14 +143,8 @@ def get_items(request: Request, chosen: Chosen, session: DatabaseSession) -> Res
     query = ItemsQuery.parse(chosen, given, limits=limits_of(request))
     if shown == "html":  # a page is for readers: degrees, longitude first
         query = replace(query, crs=DEFAULT_CRS)
-    counts = memory_of(request).counts
     found = list_features(
-        session,
-        collection=chosen,
-        query=query,
-        everything=lambda: counts.get(
-            chosen.name, lambda: count_everything(session, collection=chosen)
-        ),
+        reader_of(request), collection=chosen, query=query, everything=memory_of(request).counts
     )
     time_stamp = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     site = Site.of(request)
@@ -170,17 +166,16 @@ def get_items(request: Request, chosen: Chosen, session: DatabaseSession) -> Res
     )
 
 
-@router.api_route("/collections/{name}/items/{identifier}", methods=READ)
-def get_item(
-    request: Request, identifier: str, chosen: Chosen, session: DatabaseSession
-) -> Response:
+def get_item(request: Request) -> Response:
     """Answer with one feature and its version."""
+    chosen = find_collection(request.path_params["name"], catalogue_of(request))
+    identifier = request.path_params["identifier"]
     reject_unknown(request.query_params, ("f", "crs"))
     shown = negotiate(request.query_params, request.headers.get("accept"))
     crs = parse_crs("crs", request.query_params.get("crs"))
     if shown == "html":
         crs = DEFAULT_CRS
-    found = get_feature(session, collection=chosen, identifier=identifier, crs=crs)
+    found = get_feature(reader_of(request), collection=chosen, identifier=identifier, crs=crs)
     if found is None:
         raise NotFound(f"The collection '{chosen.name}' has no feature '{identifier}'.")
     tag = entity_tag(found, shown=shown, crs=crs)
@@ -201,6 +196,11 @@ def get_item(
     )
     answer.headers["ETag"] = tag
     return answer
+
+
+# Features are asked for most: these routes stand ahead of what reads declared parameters.
+router.add_route("/collections/{name}/items", get_items, methods=READ)
+router.add_route("/collections/{name}/items/{identifier}", get_item, methods=READ)
 
 
 def _answer(

@@ -18,6 +18,7 @@ from service.catalogue.collection import Action, Collection
 from service.catalogue.crs import DEFAULT_CRS, Crs, parse_crs
 from service.catalogue.editing import Draft, Editor, GroupEditor
 from service.db.base import SRID
+from service.db.reader import running_in
 from service.errors import NotFound
 from service.ogc import documents
 from service.ogc.bodies import check_media_type, read_draft, read_object
@@ -90,7 +91,9 @@ def change_items(
     if not changes:
         raise InputError("The feature collection is empty.")
     written = editor.change(session, changes)
-    texts = [get_feature(session, collection=chosen, identifier=each) for each in written]
+    texts = [
+        get_feature(running_in(session), collection=chosen, identifier=each) for each in written
+    ]
     content = f'{{"type":"FeatureCollection","features":[{",".join(filter(None, texts))}]}}'
     headers = {"Content-Crs": f"<{DEFAULT_CRS.uri}>"}
     return Response(content, media_type=GEOJSON, headers=headers)
@@ -162,10 +165,10 @@ def _current(
 ) -> dict[str, Any]:
     """The feature as it is, held until the end, if it is the version that the client read."""
     missing = NotFound(f"The collection '{chosen.name}' has no feature '{identifier}'.")
-    if get_feature(session, collection=chosen, identifier=identifier) is None:
+    if get_feature(running_in(session), collection=chosen, identifier=identifier) is None:
         raise missing
     editor.lock(session, identifier)
-    text = get_feature(session, collection=chosen, identifier=identifier)
+    text = get_feature(running_in(session), collection=chosen, identifier=identifier)
     if text is None:
         raise missing
     settings: Settings = request.app.state.settings
@@ -184,7 +187,7 @@ def _change(
     identifier = None if feature.get("id") is None else str(feature["id"])
     if identifier is None:
         return None, _drafted(session, request, chosen, feature)
-    text = get_feature(session, collection=chosen, identifier=identifier)
+    text = get_feature(running_in(session), collection=chosen, identifier=identifier)
     if text is None:
         raise NotFound(f"The collection '{chosen.name}' has no feature '{identifier}'.")
     if feature.get("geometry") is None:
@@ -242,7 +245,7 @@ def _written(
     status: int = 200,
 ) -> Response:
     """The feature as it was written, with its version and its address."""
-    text = get_feature(session, collection=chosen, identifier=identifier)
+    text = get_feature(running_in(session), collection=chosen, identifier=identifier)
     if text is None:  # the editor's word that it is there
         raise RuntimeError(f"{chosen.name}: {identifier} was written and is not there")
     site = Site.of(request)

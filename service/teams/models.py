@@ -24,7 +24,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from geodata.schema import ROLE_PATTERN
 from service.db.base import POINT_ON_EARTH, SRID, Base
 
-__all__ = ["Member", "Post", "Relief", "Shortage", "TeamRequirement", "VacancyReason"]
+__all__ = ["GridTeam", "Member", "Post", "Relief", "Shortage", "TeamRequirement", "VacancyReason"]
 
 _ROLE = ROLE_PATTERN.removeprefix("^").removesuffix("$")
 
@@ -85,6 +85,20 @@ class Post(Base):
     valid_from: Mapped[datetime] = mapped_column(server_default=func.now())
     valid_to: Mapped[datetime | None]
     fixed: Mapped[bool] = mapped_column(server_default=text("false"))
+
+
+class GridTeam(Base):
+    """How many of the posts that a grid needs are held; written by the triggers of posts.
+
+    A grid without a row never had a post.
+    """
+
+    __tablename__ = "grid_team"
+
+    grid_id: Mapped[int] = mapped_column(
+        ForeignKey("grid.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    filled: Mapped[int]
 
 
 class TeamRequirement(Base):

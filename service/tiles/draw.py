@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
+from service.db.reader import Run, Statement, compiled
 from service.db.statements import load_statements
 from service.tiles.layers import Layer
 from service.tiles.matrix import Tile
@@ -14,6 +15,7 @@ from service.tiles.prepare import COARSEST_LIVE_ZOOM
 __all__ = ["MOST_BYTES", "draw_tile", "extent"]
 
 _SQL = load_statements("service.tiles", "tiles.sql")
+_TEXTS: Final = {name: compiled(block).text for name, block in _SQL.items()}
 
 #: Outlines of this zoom are drawn as they are, and serve all closer ones.
 _CLOSEST_PREPARED: Final = 14
@@ -27,7 +29,7 @@ _APART: Final = 1024
 _APART_FROM_ZOOM: Final = 16
 
 
-def draw_tile(session: Session, layer: Layer, tile: Tile) -> bytes:
+def draw_tile(run: Run, layer: Layer, tile: Tile) -> bytes:
     """Return a tile in the format of Mapbox Vector Tiles; nothing where it is empty.
 
     Points that are too many to stand apart are counted together. Should a tile be too large all
@@ -35,12 +37,12 @@ def draw_tile(session: Session, layer: Layer, tile: Tile) -> bytes:
     """
     bound = {**tile.bound(), "zoom": min(tile.zoom, _CLOSEST_PREPARED), "layer": layer.name}
     for name, cells in _ways(layer, tile.zoom):
-        content = _draw(session, name, {**bound, "cells": cells}, _MOST_FEATURES + 1)
+        content = _draw(run, name, {**bound, "cells": cells}, _MOST_FEATURES + 1)
         if content is not None:
             return content
     name, cells = _ways(layer, tile.zoom)[-1]
     most = _MOST_FEATURES
-    while (content := _draw(session, name, {**bound, "cells": cells}, most)) is None:
+    while (content := _draw(run, name, {**bound, "cells": cells}, most)) is None:
         most //= 2
     return content
 
@@ -64,6 +66,7 @@ def _ways(layer: Layer, zoom: int) -> list[tuple[str, int]]:
     return together if zoom < _APART_FROM_ZOOM else [(layer.name, _APART), *together]
 
 
-def _draw(session: Session, name: str, bound: dict[str, Any], most: int) -> bytes | None:
-    content = bytes(session.scalar(_SQL[name], {**bound, "most": most}) or b"")
+def _draw(run: Run, name: str, bound: dict[str, Any], most: int) -> bytes | None:
+    ((found,),) = run(Statement(_TEXTS[name], {**bound, "most": most}))
+    content = bytes(found or b"")
     return content if len(content) <= MOST_BYTES else None

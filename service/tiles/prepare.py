@@ -156,11 +156,12 @@ def _renew_areas(session: Session, communities: list[str], divisions: list[str])
     session.execute(_SQL["add_grid_figures"], codes)
     if session.scalar(_SQL["lacks_levels"]):
         return False
+    above = list(session.scalars(_SQL["ancestors"], codes))
+    _add_division_figures(session, above)
     session.execute(_SQL["forget_divisions"], {"codes": divisions})
+    session.execute(_SQL["renew_division_areas"], {"codes": above})
     _stage(session, grids_of=communities, divisions=divisions)
     session.execute(_SQL["add_areas"])
-    above = session.scalars(_SQL["ancestors"], codes)
-    _add_division_figures(session, list(above))
     return True
 
 

@@ -229,10 +229,14 @@ GROUP BY dataset_id, zoom
 
 -- add_areas --
 -- A quarter of a pixel (of 512 to the tile) is simplified away; at zoom 14 nothing.
-INSERT INTO area (level, code, dataset_id, zoom, size, geometry)
+INSERT INTO area (
+    level, code, dataset_id, zoom, size, geometry, name, parent, flag, grids, households, vacancies
+)
 SELECT
     drawn.level, drawn.code, drawn.dataset_id, drawn.zoom,
-    ST_Area(drawn.geometry) AS size, drawn.geometry
+    ST_Area(drawn.geometry) AS size, drawn.geometry,
+    left(figure.name, 80), figure.parent, figure.flag, figure.grids, figure.households,
+    figure.vacancies
 FROM (
     SELECT
         staged_outline.level, staged_outline.code, staged_outline.dataset_id, finest.zoom,
@@ -246,7 +250,19 @@ FROM (
     JOIN finest
         ON finest.dataset_id = staged_outline.dataset_id AND finest.level >= staged_outline.level
 ) AS drawn
+JOIN figure ON figure.level = drawn.level AND figure.code = drawn.code
 WHERE NOT ST_IsEmpty(drawn.geometry)
+
+-- renew_division_areas --
+-- Outlines that stay, with the new figures of their divisions.
+UPDATE area
+SET name = left(figure.name, 80), parent = figure.parent, grids = figure.grids,
+    households = figure.households, vacancies = figure.vacancies
+FROM figure
+WHERE area.level < 6
+    AND area.code = ANY (CAST(:codes AS text[]))
+    AND figure.level = area.level
+    AND figure.code = area.code
 
 -- lacks_levels --
 -- Whether a data set has grids of which the finest levels know nothing yet.

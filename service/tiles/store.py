@@ -134,6 +134,4 @@ def _prepare(database: Database, wait: bool) -> None:
 
 
 def _make(database: Database, layer: Layer, tile: Tile) -> PackedTile:
-    with database.session() as session:
-        content = draw_tile(session, layer, tile)
-    return PackedTile(content)
+    return PackedTile(draw_tile(database.read, layer, tile))

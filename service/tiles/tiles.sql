@@ -14,21 +14,22 @@ FROM (
             WHEN 6 THEN 'grid' WHEN 5 THEN 'community' WHEN 4 THEN 'street' WHEN 3 THEN 'county'
             WHEN 2 THEN 'city' ELSE 'province'
         END AS level,
-        left(figure.name, 80) AS name,
-        figure.parent AS parent,
-        figure.dataset_id,
-        figure.flag,
-        figure.grids,
-        CAST(round(figure.households / figure.grids) AS bigint) AS load,
-        figure.households,
-        figure.vacancies,
+        chosen.name,
+        chosen.parent,
+        chosen.dataset_id,
+        chosen.flag,
+        chosen.grids,
+        CAST(round(chosen.households / chosen.grids) AS bigint) AS load,
+        chosen.households,
+        chosen.vacancies,
         ST_AsMVTGeom(
             CASE WHEN :srid = 3857 THEN chosen.geometry ELSE ST_Transform(chosen.geometry, :srid) END,
             (SELECT tile FROM box), 4096, 64, true
         ) AS geometry
     FROM (
         SELECT
-            area.level, area.code,
+            area.level, area.code, area.name, area.parent, area.dataset_id, area.flag, area.grids,
+            area.households, area.vacancies,
             -- a long outline is cut first: what follows takes time by its vertices
             CASE
                 WHEN ST_NPoints(area.geometry) > 500 THEN ST_ClipByBox2D(area.geometry, box.near)
@@ -41,11 +42,10 @@ FROM (
             AND area.level = finest.level
             AND area.dataset_id = finest.dataset_id
             AND area.geometry && box.near
+            AND area.grids > 0
         ORDER BY area.size DESC, area.code
         LIMIT :most
     ) AS chosen
-    JOIN tile.figure ON figure.level = chosen.level AND figure.code = chosen.code
-    WHERE figure.grids > 0
 ) AS drawn
 
 -- divisions --

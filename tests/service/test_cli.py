@@ -361,7 +361,8 @@ def test_what_nobody_foresaw_is_one_line(gridward: Cli, monkeypatch: pytest.Monk
         cli.main()
 
 
-def test_an_interruption_is_quiet(environment: None) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_interruption_is_quiet(environment: None, workers: int) -> None:
     code = (
         "import sys; from service.cli import main; sys.argv = ['gridward', *sys.argv[1:]]; main()"
     )
@@ -369,7 +370,7 @@ def test_an_interruption_is_quiet(environment: None) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-c", code, "serve", "--port", str(port)],
+        [sys.executable, "-c", code, "serve", "--port", str(port), "--workers", str(workers)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -377,6 +378,7 @@ def test_an_interruption_is_quiet(environment: None) -> None:
     )
     try:
         _wait_for(port)
+        assert len(_children(process.pid)) >= (workers if workers > 1 else 0)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
     finally:
@@ -384,6 +386,10 @@ def test_an_interruption_is_quiet(environment: None) -> None:
     assert process.returncode in (0, 130)
     assert out == ""
     assert "Traceback" not in err
+
+
+def _children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 
 
 def _wait_for(port: int) -> None:

@@ -382,7 +382,8 @@ def test_a_change_brought_in_place_is_the_same_as_all_prepared_anew(
 ) -> None:
     """What is renewed bit by bit must not drift from what the tables say."""
     prepared = text(
-        "SELECT 'area', level, code, zoom, ST_AsText(geometry, 3), NULL FROM tile.area "
+        "SELECT 'area', level, code, zoom, ST_AsText(geometry, 3), "
+        "concat_ws(',', name, parent, flag, grids, households, vacancies) FROM tile.area "
         "UNION ALL SELECT 'figure', level, code, households, coalesce(name, ''), "
         "concat_ws(',', parent, flag, grids, vacancies) FROM tile.figure "
         "UNION ALL SELECT layer, zoom, x || '/' || y, records, ST_AsText(place, 3), "

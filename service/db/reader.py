@@ -1,0 +1,126 @@
+"""Single statements that only read: no transaction around them, no object a row.
+
+A page of features is one statement and one row that PostgreSQL has written out. Beside that, taking
+a session, beginning and committing would take as long again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import ClauseElement, Dialect, Engine
+from sqlalchemy.dialects.postgresql.psycopg import dialect as psycopg_dialect
+from sqlalchemy.orm import Session
+
+from service.db.failures import translating
+
+__all__ = ["Reader", "Run", "Statement", "compiled", "running_in", "template"]
+
+_PLACE: Final = re.compile(r"\$(\w+)\$")
+_DIALECT: Final[Dialect] = psycopg_dialect(paramstyle="pyformat")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement as the driver takes it.
+
+    Attributes
+    ----------
+    text : psycopg.sql.Composable
+    values : mapping
+        What is bound, by the names in the text.
+    """
+
+    text: sql.Composable
+    values: Mapping[str, Any]
+
+
+#: Runs a statement and gives its rows.
+Run = Callable[[Statement], list[tuple[Any, ...]]]
+
+
+class Reader:
+    """Runs statements that read, each for itself, on connections of its own.
+
+    Parameters
+    ----------
+    engine : Engine
+        Its connections commit by themselves.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def __call__(self, statement: Statement) -> list[tuple[Any, ...]]:
+        """Run a statement; the rows.
+
+        Raises
+        ------
+        GridwardError
+            As the database says.
+        """
+        with translating():
+            try:
+                return self._run(statement)
+            except psycopg.OperationalError as error:
+                if error.sqlstate is not None and not error.sqlstate.startswith(("57P", "08")):
+                    raise
+                # the server was started anew: none of the connections holds
+                self._engine.dispose()
+                return self._run(statement)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+    def _run(self, statement: Statement) -> list[tuple[Any, ...]]:
+        pooled = self._engine.raw_connection()
+        try:
+            return _fetch(pooled.driver_connection, statement)
+        except psycopg.OperationalError as error:
+            pooled.invalidate(error)
+            raise
+        finally:
+            pooled.close()
+
+
+def running_in(session: Session) -> Run:
+    """Run statements in the transaction of a session, to see what it has written."""
+
+    def run(statement: Statement) -> list[tuple[Any, ...]]:
+        session.flush()
+        connection = session.connection().connection.driver_connection
+        with translating():
+            return _fetch(connection, statement)
+
+    return run
+
+
+def _fetch(connection: Any, statement: Statement) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement.text, statement.values)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
+
+
+def compiled(expression: ClauseElement) -> Statement:
+    """A statement, or a part of one, with its values bound."""
+    found = expression.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+    return Statement(sql.SQL(str(found)), found.params)
+
+
+def template(expression: ClauseElement) -> sql.SQL:
+    """A statement to which parts are added: written once, and kept.
+
+    Its own values are written into it, so they have to be declarations, never of a request. What
+    is added has its place by name, as ``literal_column("$name$")``; :func:`psycopg.sql.SQL.format`
+    puts it in.
+    """
+    text = str(expression.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
+    escaped = text.replace("{", "{{").replace("}", "}}")
+    return sql.SQL(_PLACE.sub(r"{\1}", escaped))
