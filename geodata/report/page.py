@@ -224,13 +224,28 @@ class _Frames:
         return made_valid(self.plane.to_metres(np.array(self.communities.geometry, dtype=object)))
 
 
-def _kept(frames: _Frames) -> tuple[int, int, int] | None:
-    """Grids of the same polygon in both plans, new ones, and those that went."""
+def _kept(frames: _Frames) -> list[tuple[int, str]] | None:
+    """What became of the grids of the plan before: how many, and what, in words."""
     if frames.before is None:
         return None
-    now = {shapely.to_wkb(shapely.normalize(each)) for each in frames.grids.geometry}
-    then = {shapely.to_wkb(shapely.normalize(each)) for each in frames.before.geometry}
-    return len(now & then), len(now - then), len(then - now)
+    now, then = (
+        dict(
+            zip(
+                frame["grid_code"].astype(str),
+                shapely.to_wkb(shapely.normalize(np.array(frame.geometry, dtype=object))),
+                strict=True,
+            )
+        )
+        for frame in (frames.grids, frames.before)
+    )
+    common = now.keys() & then.keys()
+    same = sum(now[code] == then[code] for code in common)
+    return [
+        (same, "as before"),
+        (len(common) - same, "with another border"),
+        (len(now.keys() - then.keys()), "new"),
+        (len(then.keys() - now.keys()), "gone"),
+    ]
 
 
 def _histograms(

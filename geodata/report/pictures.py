@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 __all__ = ["Bar", "Window", "fault_map", "histogram", "shape_map", "simplified", "thumbnail"]
 
 _UNITS: Final = 10  # units a pixel
+_PIN: Final = 95  # radius of a numbered disc
 _POLYGON_TYPES: Final = (3, 6)
 
 
@@ -126,24 +127,46 @@ def fault_map(
     marks: NDArray[Any],
     label: str,
 ) -> str:
-    """Grids without colours, what is wrong in colour, and a number at each of the marks."""
+    """Grids without colours, what is wrong in colour, and a number near each of the marks."""
     drawn = [window.open_tag(label, "map")]
     for kind, own in (("near", shapes), ("community", outlines), ("fault", faults)):
         steps = "".join(window.path(shape) for shape in own)
         drawn.append(f'<path class="{kind}" d="{steps}"/>' if steps else "")
     unit = window.metres_per_pixel / _UNITS
-    for number, mark in reversed(list(enumerate(marks, start=1))):
-        if mark is None or mark.is_empty:
-            continue
-        x = round((mark.x - window.west) / unit)
-        y = round((window.north - mark.y) / unit)
-        drawn.append(
-            f'<circle class="pin" cx="{x}" cy="{y}" r="95"/>'
-            f'<text class="pin" x="{x}" y="{y + 38}" text-anchor="middle">{number}</text>'
-        )
+    known = [number for number, mark in enumerate(marks) if mark is not None and not mark.is_empty]
+    xy = shapely.get_coordinates(marks[known])
+    places = np.column_stack([xy[:, 0] - window.west, window.north - xy[:, 1]]) / unit
+    pins = _apart(places, _PIN, np.array([window.width, window.height]) * _UNITS)
+    drawn += [
+        f'<path class="lead" d="M{x:.0f} {y:.0f}L{at_x:.0f} {at_y:.0f}"/>'
+        for (x, y), (at_x, at_y) in zip(places, pins, strict=True)
+        if max(abs(x - at_x), abs(y - at_y)) > 1
+    ]
+    drawn += [
+        f'<circle class="pin" cx="{x:.0f}" cy="{y:.0f}" r="{_PIN}"/>'
+        f'<text class="pin" x="{x:.0f}" y="{y + 38:.0f}" text-anchor="middle">{number + 1}</text>'
+        for number, (x, y) in zip(known, pins, strict=True)
+    ]
     drawn.append(_scale_bar(window))
     drawn.append("</svg>")
     return "".join(drawn)
+
+
+def _apart(
+    places: NDArray[np.float64], radius: float, size: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Centres of discs near their places, none over another: the earlier ones come nearest."""
+    angles = np.arange(24) * (2 * np.pi / 24)
+    circle = np.column_stack([np.sin(angles), -np.cos(angles)])
+    steps = [np.zeros((1, 2)), *(circle * radius * ring for ring in np.arange(1.5, 20, 0.75))]
+    offsets = np.concatenate(steps)
+    found = np.empty((0, 2))
+    for place in places:
+        spots = np.clip(place + offsets, radius, size - radius)
+        gap = spots[:, None, :] - found[None, :, :]
+        free = (np.hypot(gap[..., 0], gap[..., 1]) > 2.15 * radius).all(axis=1)
+        found = np.vstack([found, spots[np.argmax(free)] if free.any() else spots[0]])
+    return found
 
 
 def thumbnail(
@@ -212,7 +235,7 @@ def histogram(
 
     ``marks`` are (load, words, anchor); ``span`` is the range, minimum and maximum.
     """
-    left, right, top, bottom, width, height = 40, 14, 34, 44, 760, 220
+    left, right, top, bottom, width, height = 40, 22, 34, 44, 760, 220
     low, high = bars[0].low, bars[-1].high
     most = max(1, *(bar.plain + bar.flagged for bar in bars))
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
 import typer
 
@@ -16,6 +16,10 @@ from service.commands.sessions import open_session
 __all__ = ["app"]
 
 app = typer.Typer(name="plan", help="Grid plans: drawn up, checked, switched, compared.")
+
+_SIZES = ("target", "minimum", "maximum")
+#: Figures of a report that are shares, in the order in which they are told.
+_SHARES = ("within_range", "deviation_mean", "deviation_p95", "deviation_max", "on_barriers")
 
 PlanId = Annotated[int, typer.Argument(metavar="ID", help="Number of the plan.")]
 
@@ -50,7 +54,34 @@ def show(plan_id: PlanId, json: Json = False) -> None:
     if json:
         print_json(plan)
     else:
-        figures(f"Plan {plan_id}", plan)
+        figures(f"Plan {plan_id}: {plan['name']}", _told(plan))
+
+
+def _told(plan: dict[str, Any]) -> dict[str, Any]:
+    """A plan for people: its head, then how it was made, then its figures."""
+    from geodata.report.tables import percent
+
+    parameters = dict(plan["parameters"])
+    sizes = {name: parameters.pop(name) for name in _SIZES if name in parameters}
+    report = {
+        name: percent(value) if name in _SHARES and value is not None else value
+        for name, value in sorted((plan["report"] or {}).items(), key=lambda item: _rank(item[0]))
+    }
+    created = datetime.fromisoformat(plan["created_at"]).astimezone(UTC)
+    return {
+        "state": plan["state"],
+        "first day": plan["effective_from"],
+        "drawn up": f"{created:%Y-%m-%d %H:%M} UTC",
+        "communities": plan["communities"],
+        "grids": plan["grids"],
+        **sizes,
+        **dict(sorted(parameters.items())),
+        "report": report,
+    }
+
+
+def _rank(name: str) -> tuple[int, str]:
+    return (_SHARES.index(name) if name in _SHARES else len(_SHARES), name)
 
 
 @app.command()

@@ -111,7 +111,7 @@ def delineate(
         outcome = _delineate_area(session, area, search, progress)
         if activate and outcome.saved.new:
             plans.validate(session, plan_id=outcome.saved.plan_id)
-            plans.activate(session, plan_id=outcome.saved.plan_id)
+            plans.activate(session, plan_id=outcome.saved.plan_id, progress=progress)
         figures.append(outcome.figures)
         warnings += outcome.warnings
         saved.append(

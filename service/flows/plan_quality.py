@@ -129,8 +129,14 @@ def compared_frames(session: Session, *, before: int, after: int) -> dict[str, A
         "communities": communities[communities["code"].isin(common)],
         "barriers": barriers if len(barriers) else None,
         **sizes,
-        "title": f"Plan {before} ({names[before]}) and plan {after} ({names[after]})",
+        "title": _title(before, after, names),
     }
+
+
+def _title(before: int, after: int, names: dict[int, str]) -> str:
+    if names[before] == names[after]:
+        return f"{names[after]}: plans {before} and {after}"
+    return f"Plan {before} ({names[before]}) and plan {after} ({names[after]})"
 
 
 def _homes(session: Session, communities: list[str]) -> tuple[gpd.GeoDataFrame, float]:

@@ -11,6 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from service.flows.plan_schemas import (
     Activated,
     DayParameters,
+    GridsParameters,
     NewDay,
     PlanDifference,
     PlanDocument,
@@ -27,12 +28,13 @@ if TYPE_CHECKING:
     import geopandas as gpd
 
     from geodata.write import cells, geojson
-    from service.flows import differences, plans
+    from service.flows import differences, plans, scope
 else:
     cells = late("geodata.write.cells")
     geojson = late("geodata.write.geojson")
     differences = late("service.flows.differences")
     plans = late("service.flows.plans")
+    scope = late("service.flows.scope")
 
 __all__ = ["router"]
 
@@ -48,6 +50,7 @@ _FEATURES: Final[dict[int | str, dict[str, Any]]] = {
 
 PlanId = Annotated[int, Path(ge=1, lt=2**31)]
 Day = Annotated[DayParameters, Query()]
+GridsOfDay = Annotated[GridsParameters, Query()]
 
 
 @router.get("/plans", summary="The plans")
@@ -77,6 +80,19 @@ def get_plan_grids(plan_id: PlanId, day: Day, session: DatabaseSession) -> Respo
     """Send the grids of a plan; with ``at``, those in force on that day."""
     plans.show(session, plan_id=plan_id)
     return _geojson(plans.plan_grids(session, plan_id=plan_id, at=day.at))
+
+
+@router.get(
+    "/grids",
+    summary="The grids of a day",
+    response_class=Response,
+    responses={**_FEATURES, **describe(400)},
+)
+def get_grids(day: GridsOfDay, session: DatabaseSession) -> Response:
+    """Send the grids in force on a day, today by default, as they looked then."""
+    scope.require_dataset(session, day.dataset)
+    on = day.at or plans.today(session)
+    return _geojson(plans.grids_on(session, at=on, dataset=day.dataset))
 
 
 @router.get(

@@ -14,6 +14,7 @@ __all__ = [
     "Activated",
     "DayParameters",
     "Descent",
+    "GridsParameters",
     "NewDay",
     "PlanDifference",
     "PlanDocument",
@@ -27,6 +28,13 @@ class DayParameters(Parameters):
     """The day that is asked for."""
 
     at: date | None = Field(None, description="Only what was or will be in force on this day.")
+
+
+class GridsParameters(Parameters):
+    """Which grids are asked for."""
+
+    at: date | None = Field(None, description="The day; today by default.")
+    dataset: str | None = Field(None, description="Only grids of this data set.")
 
 
 class NewDay(BaseModel):

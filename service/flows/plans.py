@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from service.db.frames import copy_frame, read_frame
 from service.db.statements import load_statements
 from service.errors import NotFound
 from service.flows.assign import assign
+from service.flows.scope import Progress, silent
 
 __all__ = [
     "Activation",
@@ -34,6 +35,7 @@ __all__ = [
     "retire",
     "save",
     "show",
+    "today",
     "used_codes",
     "validate",
 ]
@@ -67,7 +69,7 @@ class Verdict:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Activation:
     """A plan that was switched to.
 
@@ -89,9 +91,9 @@ class Activation:
     plan: int
     state: str
     effective_from: str
-    reassigned: int
-    posts_ended: int
-    out_of_range: list[dict[str, Any]]
+    reassigned: int = 0
+    posts_ended: int = 0
+    out_of_range: list[dict[str, Any]] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """The switch as JSON."""
@@ -177,6 +179,12 @@ def grids_on(session: Session, *, at: date, dataset: str | None = None) -> gpd.G
     return read_frame(session, _SQL["grids_on"], {"at": at, "dataset": dataset})
 
 
+def today(session: Session) -> date:
+    """The day it is for the database."""
+    day: date = session.execute(_SQL["today"]).scalar_one()
+    return day
+
+
 def faults(session: Session, *, plan_id: int) -> gpd.GeoDataFrame:
     """What keeps a plan from tiling its communities: kind, codes, area_m2, geometry.
 
@@ -198,7 +206,7 @@ def validate(session: Session, *, plan_id: int) -> Verdict:
     NotFound
         There is no such plan.
     PlanError
-        The plan is retired, or has faults; the message counts them and names the first.
+        The plan is retired, or has faults; the message counts them and names the largest.
     """
     plan = _find(session, plan_id)
     if plan.state == "retired":
@@ -214,12 +222,14 @@ def validate(session: Session, *, plan_id: int) -> Verdict:
 def _refuse_faults(session: Session, plan_id: int, because: str = "") -> None:
     found = faults(session, plan_id=plan_id)
     if len(found):
-        first = found.iloc[0]
-        codes = ", ".join(str(code) for code in first["codes"])
-        many = "1 fault," if len(found) == 1 else f"{len(found)} faults, the first is"
+        largest = found.loc[found["area_m2"].idxmax()]
+        codes = ", ".join(str(code) for code in largest["codes"])
+        many = "1 fault," if len(found) == 1 else f"{len(found):,} faults, the largest is"
+        area = largest["area_m2"]
+        size = f"{area:,.0f}" if area >= 10 else f"{area:.2g}"
         raise PlanError(
-            f"{because}plan {plan_id} has {many} {first['kind']} at {codes} "
-            f"({first['area_m2']:.3g} m2); 'gridward check --plan {plan_id}' lists them"
+            f"{because}plan {plan_id} has {many} {largest['kind']} at {codes} ({size} m2); "
+            f"'gridward check --plan {plan_id}' or GET /plans/{plan_id}/faults tells where"
         )
 
 
@@ -229,6 +239,7 @@ def activate(
     plan_id: int,
     on: date | None = None,
     hand_over: Callable[[Session], None] | None = None,
+    progress: Progress = silent,
 ) -> Activation:
     """Switch the communities of a validated plan to it from a day on.
 
@@ -254,9 +265,9 @@ def activate(
             "retired": "a retired plan does not come back; draw up a new one",
         }
         raise PlanError(f"plan {plan_id} is {plan.state}, not validated: {advice[plan.state]}")
-    today = session.execute(_SQL["today"]).scalar_one()
-    effective_from = on or today
-    if effective_from < today:
+    now = today(session)
+    effective_from = on or now
+    if effective_from < now:
         raise PlanError(
             f"plan {plan_id} cannot begin on {effective_from}: that day is past, and what held "
             "then must stay answerable"
@@ -269,9 +280,11 @@ def activate(
         session.execute(_SQL[step], values)
     if len(grids) >= _MANY:
         session.execute(_SQL["analyze"])
-    if effective_from == today and hand_over is not None:
+    if effective_from > now:
+        return Activation(plan_id, "active", effective_from.isoformat())
+    if hand_over is not None:
         hand_over(session)
-    return _take_effect(session, plan_id, effective_from, today)
+    return _take_effect(session, plan_id, effective_from, progress)
 
 
 def _look_again(session: Session, ground: str | None, values: Mapping[str, Any]) -> None:
@@ -287,23 +300,19 @@ def _look_again(session: Session, ground: str | None, values: Mapping[str, Any])
         )
 
 
-def _take_effect(session: Session, plan_id: int, begins: date, today: date) -> Activation:
-    moved = ended = 0
-    strays: list[dict[str, Any]] = []
+def _take_effect(session: Session, plan_id: int, begins: date, progress: Progress) -> Activation:
     values = {"plan_id": plan_id}
-    if begins == today:
-        ended = session.execute(_SQL["end_posts"], values).rowcount  # type: ignore[attr-defined]
-        assigned = session.execute(_SQL["assigned_datasets"], values).scalars().all()
-        if assigned:
-            moved = sum(assign(session, dataset=dataset).changed for dataset in assigned)
-            strays = [_json(row) for row in session.execute(_SQL["out_of_range"], values)]
+    ended = session.execute(_SQL["end_posts"], values).rowcount  # type: ignore[attr-defined]
+    assigned = session.execute(_SQL["assigned_datasets"], values).scalars().all()
+    moved = sum(assign(session, dataset=dataset, progress=progress).changed for dataset in assigned)
+    strays = session.execute(_SQL["out_of_range"], values) if assigned else ()
     return Activation(
         plan=plan_id,
         state="active",
         effective_from=begins.isoformat(),
         reassigned=moved,
         posts_ended=ended,
-        out_of_range=strays,
+        out_of_range=[_json(row) for row in strays],
     )
 
 
@@ -347,13 +356,13 @@ def retire(session: Session, *, plan_id: int, on: date | None = None) -> dict[st
             else "it rules nothing yet, and needs no retiring"
         )
         raise PlanError(f"plan {plan_id} is {plan.state}, not active: {advice}")
-    today = session.execute(_SQL["today"]).scalar_one()
-    if on is not None and on < today:
+    now = today(session)
+    if on is not None and on < now:
         raise PlanError(
             f"plan {plan_id} cannot end on {on}: that day is past, and what held then must stay "
             "answerable"
         )
-    values = {"plan_id": plan_id, "ends": on or today}
+    values = {"plan_id": plan_id, "ends": on or now}
     ruled = session.execute(_SQL["still_ruled"], values).scalars().all()
     if ruled and on is None:
         raise PlanError(

@@ -6,12 +6,14 @@ import re
 from html.parser import HTMLParser
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 import pytest
 from shapely import LineString, Point, box
 
 from geodata.errors import InputError
 from geodata.report import quality_report
+from geodata.report.pictures import _apart
 
 HOSTILE = "<script>alert(1)</script>&\"'{{ 7 * 7 }}"
 LOADS = [400, 410, 390, 520, 400, 280, 400, 900]
@@ -181,14 +183,44 @@ def test_yardstick_counts_points_and_tells_what_lies_outside():
         quality_report(grids(), community(), yardstick=halves.assign(households=1).iloc[2:])
 
 
-def test_grids_that_kept_their_polygon_are_counted():
+def test_what_became_of_the_grids_of_the_plan_before_is_counted():
     before = grids()
     before.loc[0, "geometry"] = box(120, 30, 120.005, 30.009)
+    before.loc[7, "grid_code"] = "B009"
     text = quality_report(grids(), community(), before=before)
     assert (
-        "in bold. Against the plan before, 7 grids kept their polygon, 1 are new and 1 went. "
-        in text
+        "in bold. Against the plan before: 6 grids as before, 1 grid with another border, "
+        "1 grid new, 1 grid gone. " in text
     )
+
+
+def test_faults_are_places_with_numbers_that_can_be_read():
+    drawn = grids()
+    drawn.loc[0, "geometry"] = box(120, 30, 120.005, 30.012)  # beyond its community
+    drawn.loc[4, "geometry"] = box(120, 30.012, 120.005, 30.02)
+    drawn.loc[7, "geometry"] = box(120.0151, 30.01, 120.02, 30.02)  # a gap within B
+    text = quality_report(drawn, community())
+    assert "3 faults in 2 places</h2>" in text
+    page = Page(text)
+    both, gap = page.rows["1"], page.rows["2"]
+    words = "ground of one community in a grid of another"
+    assert both[:3] == ["gap, stray", words, "community B, grid A001"]
+    assert gap[:3] == ["gap", "ground in no grid", "community B"]
+    lat, lon = (float(each) for each in both[4].split(","))
+    assert Point(lon, lat).within(box(120, 30.01, 120.005, 30.012))
+    assert float(both[3].replace(",", "")) == pytest.approx(482 * 222, rel=0.01)
+    assert len(re.findall(r'<circle class="pin"', text)) == 2
+
+
+def test_numbers_of_faults_do_not_cover_each_other():
+    places = np.array([[500.0, 500.0]] * 12 + [[10.0, 990.0]])
+    size = np.array([1000.0, 1000.0])
+    pins = _apart(places, 40.0, size)
+    apart = np.hypot(*(pins[:, None] - pins[None]).transpose(2, 0, 1))
+    assert apart[np.triu_indices(13, 1)].min() > 80
+    assert (pins >= 40).all()
+    assert (pins <= 960).all()
+    assert pins[0].tolist() == [500, 500]
 
 
 def test_grids_on_one_point_of_the_scale_and_without_flags():

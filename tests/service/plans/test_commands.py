@@ -119,6 +119,7 @@ def test_a_plan_drawn_by_hand(gridward: Cli, drawn: Any, tmp_path: Path) -> None
     assert (told["polygons"], told["communities"], told["faults"]) == (2, 1, {})
     shown = json.loads(gridward("plan", "show", told["plan"], "--json")[1])
     assert (shown["name"], shown["grids"]) == ("by hand", 2)
+    assert "by hand" in gridward("plan", "show", told["plan"])[1]
     assert gridward("plan", "validate", told["plan"])[0] == 0
     assert gridward("plan", "activate", told["plan"])[0] == 0
     saved = tmp_path / "grids.geojson"

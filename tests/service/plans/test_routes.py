@@ -71,6 +71,24 @@ def test_on_another_day(reader: TestClient, today: date) -> None:
     assert len(reader.get(f"/plans/1/grids?at={today}").json()["features"]) == 3
 
 
+def test_the_grids_of_a_day(reader: TestClient, today: date) -> None:
+    answer = reader.get("/grids")
+    assert answer.headers["content-type"] == "application/geo+json"
+    found = [each["properties"] for each in answer.json()["features"]]
+    assert [(each["grid_code"], each["plan_id"]) for each in found] == [
+        ("C1001", 1),
+        ("C1002", 1),
+        ("C2001", 1),
+    ]
+    assert reader.get(f"/grids?at={today}").json() == answer.json()
+    before = today - timedelta(days=11)
+    assert reader.get(f"/grids?at={before}").json()["features"] == []
+    dataset = found[0]["dataset"]
+    assert reader.get(f"/grids?dataset={dataset}").json() == answer.json()
+    assert reader.get("/grids?dataset=nowhere").status_code == 400
+    assert reader.get("/grids?at=tomorrow").status_code == 400
+
+
 @pytest.mark.parametrize(
     ("address", "status"),
     [
