@@ -6,19 +6,17 @@ WHERE EXISTS (SELECT FROM current_grid WHERE current_grid.dataset_id = dataset.i
 ORDER BY dataset.loaded_at DESC, dataset.id
 
 -- summary --
--- The whole at a glance: the loads are those that are kept, or of the day when the grids were drawn,
--- so that no household is counted here.
+-- The whole at a glance: the load is that of the day when the grids were drawn, so that no
+-- household is counted here.
 SELECT
     count(DISTINCT current_grid.community_code) AS communities,
     count(*) AS grids,
-    coalesce(sum(coalesce(load.households, current_grid.households_drawn)), 0) AS households,
+    coalesce(sum(current_grid.households_drawn), 0) AS households,
     ST_XMin(ST_Extent(current_grid.geometry)) AS west,
     ST_YMin(ST_Extent(current_grid.geometry)) AS south,
     ST_XMax(ST_Extent(current_grid.geometry)) AS east,
     ST_YMax(ST_Extent(current_grid.geometry)) AS north
 FROM current_grid
-LEFT JOIN grid_load AS load
-    ON load.grid_id = current_grid.id AND load.ledger = (SELECT present_ledger())
 WHERE current_grid.dataset_id = :dataset_id
 
 -- shortage --
