@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from geodata.errors import InputError
+from geodata.schema import STORAGE_CRS
 from service.commands.console import figures, print_json, print_table, progress_bar, say
+from service.commands.files import read_layer
 from service.commands.options import Communities, Dataset, Json
 from service.commands.sessions import open_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from shapely import LineString
 
     from service.flows.change import ChangeReport, Keep
     from service.flows.differences import Difference
@@ -77,6 +82,10 @@ def rebalance(
 def split(
     code: Annotated[str, typer.Argument(metavar="CODE", help="The grid to split.")],
     parts: Annotated[int, typer.Option(min=2, help="Into how many, of about equal load.")] = 2,
+    along: Annotated[
+        str | None,
+        typer.Option(metavar="FILE[:LAYER]", help="In two along the one line in this file."),
+    ] = None,
     apply: Apply = False,
     draft: Draft = False,
     on: On = None,
@@ -89,8 +98,17 @@ def split(
     from service.flows.change import split as part
 
     keep = _keep(draft=draft, apply=apply, both=draft and apply)
+    line = None if along is None else _read_line(along)
     with open_session() as session:
-        report = part(session, code=code, parts=parts, keep=keep, on=_day(on, keep), seed=seed)
+        report = part(
+            session,
+            code=code,
+            parts=parts,
+            along=line,
+            keep=keep,
+            on=_day(on, keep),
+            seed=seed,
+        )
     _tell(f"{code} split", report, out, moves, json)
 
 
@@ -130,6 +148,17 @@ def diff(
         print_json(told)
     else:
         _show(f"Plan {first} to plan {second}", told)
+
+
+def _read_line(words: str) -> LineString:
+    """The one line that FILE or FILE:LAYER holds, in longitude and latitude."""
+    import shapely
+
+    frame, name = read_layer(words)
+    line = shapely.line_merge(shapely.union_all(frame.to_crs(STORAGE_CRS).geometry.to_numpy()))
+    if not isinstance(line, shapely.LineString) or line.is_empty:
+        raise InputError(f"'{name}' must hold one line, which cuts the grid once across")
+    return line
 
 
 def _keep(*, draft: bool, apply: bool, both: bool) -> Keep:

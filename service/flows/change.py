@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import Any, Literal
 
 import geopandas as gpd
+import shapely
 from sqlalchemy.orm import Session
 
 from geodata import change as remedies
@@ -139,11 +140,14 @@ def split(
     *,
     code: str,
     parts: int = 2,
+    along: shapely.LineString | None = None,
     keep: Keep = "preview",
     on: date | None = None,
     seed: int = 0,
 ) -> ChangeReport:
-    """Split a grid in force into parts of about equal load; ``keep`` and ``on`` as above.
+    """Split a grid in force into parts of about equal load, or in two along a line (EPSG:4326).
+
+    ``keep`` and ``on`` are as above.
 
     Raises
     ------
@@ -161,11 +165,13 @@ def split(
         read_households(session, area),
         _barriers(session, area),
         parts=parts,
+        along=along,
         **_sizes(area),
         seed=seed,
         used_codes=plans.used_codes(session, communities=area.communities),
     )
-    named = ("split", {"grid": code, "parts": parts, "seed": seed})
+    how = {"parts": parts, "seed": seed} if along is None else {"along": along.wkt}
+    named = ("split", {"grid": code, **how})
     return _carry_out(session, area, change, named, (keep, on), began)
 
 
