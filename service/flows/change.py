@@ -43,6 +43,7 @@ class ChangeReport:
     ``difference`` is None where there was nothing to do. ``posts`` gives, by grid after the change
     and role, the posts that it holds then (see :func:`geodata.change.posts.hand_over`);
     ``posts_ended`` those that end because its need is met. ``plan`` is None for a preview.
+    ``grids`` are those of the communities that change, before and after.
     """
 
     dataset: str
@@ -52,6 +53,7 @@ class ChangeReport:
     posts_ended: int
     posts_required: dict[str, int]
     plan: dict[str, Any] | None
+    grids: tuple[gpd.GeoDataFrame, gpd.GeoDataFrame] | None
     seconds: float
 
     def as_dict(self) -> dict[str, Any]:
@@ -209,7 +211,7 @@ def _carry_out(
     grids would get.
     """
     keep, on = then
-    difference, posts = None, None
+    difference, posts, grids = None, None, None
     plan: dict[str, Any] | None = None
     required = session.execute(_SQL["required"], area_values(area))
     needs = {row.role: row.posts for row in required}
@@ -222,6 +224,7 @@ def _carry_out(
                 plans.validate(session, plan_id=saved.plan_id)
             before = read_frame(session, _SQL["grids_in_force"], area_values(part))
             after = plans.plan_grids(session, plan_id=saved.plan_id)
+            grids = (before, after)
             difference = compare_in(part, before, after, read_households(session, part))
             posts = _posts_of(session, part, difference, after, needs)
             if keep == "preview":
@@ -243,6 +246,7 @@ def _carry_out(
         posts_ended=posts.ended if posts else 0,
         posts_required=needs,
         plan=plan,
+        grids=grids,
         seconds=round(perf_counter() - began, 3),
     )
 

@@ -104,6 +104,21 @@ def test_a_split_along_a_line_of_a_file(gridward: Cli, drawn: Any, tmp_path: Pat
     assert (status, "no such file" in err) == (1, True)
 
 
+def test_a_change_is_drawn_before_it_is_made(gridward: Cli, drawn: Any, tmp_path: Path) -> None:
+    page = tmp_path / "split.html"
+    status, _, err = gridward("plan", "split", "101001", "--map", page)
+    assert status == 0, err
+    assert "101001 split (preview)" in page.read_text("utf-8")
+    assert len(json.loads(gridward("plan", "list", "--json")[1])["plans"]) == 1
+    codes = ("101001", "101002")
+    assert gridward("plan", "merge", *codes, "--draft", "--map", page)[0] == 0
+    assert "101001, 101002 merged" in page.read_text("utf-8")
+    status, _, err = gridward("plan", "split", "101001", "--map", tmp_path / "split.png")
+    assert (status, "as .html" in err) == (1, True)
+    status, _, err = gridward("rebalance", "--map", page)
+    assert (status, "nothing changes" in err) == (1, True)
+
+
 def test_rebalance_with_nothing_to_do(gridward: Cli, drawn: Any) -> None:
     status, out, _ = gridward("rebalance", "--json")
     (told,) = json.loads(out)["datasets"]
