@@ -6,7 +6,8 @@ grid, to the nearest one within a tolerance.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
 
 import geopandas as gpd
 import numpy as np
@@ -19,7 +20,7 @@ from geodata.inputs import AREAS, POINTS, checked_frame, number, texts
 from geodata.metric import MetricPlane
 from geodata.schema import METHODS
 
-__all__ = ["Placer", "assign"]
+__all__ = ["Found", "Piece", "Placer", "assign", "place_piece"]
 
 # Grids that are equally near but for the rounding of coordinates.
 _TIE_M: Final = 1e-6
@@ -29,6 +30,12 @@ _MEASURED_AT_ONCE: Final = 10_000
 _COVERS, _BOUNDARY, _SNAPPED, _EXCEPTION = (
     METHODS.index(name) for name in ("covers", "boundary", "snapped", "exception")
 )
+
+# The area of places is cut into so many cells each way to find the grids about them.
+_CELLS_ACROSS: Final = 64
+
+#: Grid, method and distance of each household, as :meth:`Placer.place` gives them.
+Found: TypeAlias = tuple[NDArray[np.int32], NDArray[np.int8], NDArray[np.float64]]
 
 # No place on Earth is farther out, in any unit.
 _FARTHEST: Final = 1e12
@@ -122,14 +129,13 @@ class Placer:
         self.codes = texts(grids, "grid_code", "grids", unique=True)
         # the lowest position is the lowest code
         self._order = np.argsort(self.codes, kind="stable").astype(np.int32)
-        self._polygons = np.array(grids.geometry, dtype=object)[self._order]
+        self._shapes = np.array(grids.geometry, dtype=object)
+        self._polygons = self._shapes[self._order]
         self._coverage = Coverage(self._polygons)
         self._geographic = bool(grids.crs.is_geographic)
         self._plane = MetricPlane.of_frame(grids)
 
-    def place(
-        self, x: NDArray[np.float64], y: NDArray[np.float64]
-    ) -> tuple[NDArray[np.int32], NDArray[np.int8], NDArray[np.float64]]:
+    def place(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Found:
         """Place households at ``x`` and ``y``, shape (n,), in the CRS of the grids.
 
         Returns
@@ -155,6 +161,32 @@ class Placer:
         taken = found >= 0
         found[taken] = self._order[found[taken]]
         return found, method, distance
+
+    def about(
+        self, x: NDArray[np.float64], y: NDArray[np.float64]
+    ) -> tuple[Placer, NDArray[np.int32]]:
+        """The grids near places as a placer of their own, and their rows among all.
+
+        It places households at ``x`` and ``y`` as this one does; but of an exception it does not
+        know how far the nearest grid is.
+        """
+        finite = np.isfinite(x) & np.isfinite(y)
+        places = np.column_stack([x[finite], y[finite]])
+        rows = np.empty(0, dtype=np.int32)
+        if len(places):
+            scale = self._metres_per_unit(np.array([places[:, 1].min(), places[:, 1].max()]))
+            # a degree of latitude is shorter at the equator, which may lie between
+            reach = 1.02 * (self._tolerance_m + 1.0) / scale.min(axis=0)
+            low, side = places.min(axis=0), np.ptp(places, axis=0) / _CELLS_ACROSS
+            cells = np.unique(((places - low) / np.where(side > 0, side, 1.0)).astype(int), axis=0)
+            west, south = (low + cells * side - reach).T
+            east, north = (low + (cells + 1) * side + reach).T
+            near = self._coverage.tree.query(shapely.box(west, south, east, north))[1]
+            rows = np.sort(self._order[np.unique(near)])
+        grids = gpd.GeoDataFrame(
+            {"grid_code": self.codes[rows]}, geometry=self._shapes[rows], crs=self.crs
+        )
+        return Placer(grids, self._tolerance_m), rows
 
     def reason(self, distance_m: float) -> str:
         """Say why a household that is so far from the nearest grid has none (NaN: no grid)."""
@@ -199,6 +231,20 @@ class Placer:
         else:
             planes = [self._plane] * len(y)
         return np.array([(each.metres_per_x, each.metres_per_y) for each in planes])
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Households at ``x`` and ``y``, and the grids about them."""
+
+    placer: Placer
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+
+
+def place_piece(piece: Piece) -> Found:
+    """Place the households of a piece, on whatever machine this is."""
+    return piece.placer.place(piece.x, piece.y)
 
 
 def _metres_apart(

@@ -26,6 +26,8 @@ _TRIES = 12
 _LARGE = 0.08
 #: Stages in which the temperature falls, and the balance comes to count.
 _STAGES = 20
+#: A descent has ended after so many tries in vain for each edge between grids.
+_VAIN = 4
 
 
 @njit(cache=True)
@@ -189,6 +191,7 @@ def _anneal(graph, labels, targets, rules, steps, hot, cold, first_share, state)
     seen, queue, stamp = np.zeros(n, np.int64), np.empty(n, np.int64), 1
     best, best_labels = np.inf, labels.copy()
     low, high, mu, excess, tolerance = rules
+    vain = 0
     for stage in range(_STAGES):
         share = (stage + 1) / _STAGES
         sharp = excess * (share * share if first_share < 1.0 else 1.0)
@@ -203,8 +206,9 @@ def _anneal(graph, labels, targets, rules, steps, hot, cold, first_share, state)
             best = energy
             best_labels[:] = labels
         for _ in range(steps // _STAGES):
-            if count == 0:
+            if count == 0 or (temperature == 0.0 and vain > _VAIN * count):
                 break
+            vain += 1
             state = _next(state)
             e = cut[_draw(state, count)]
             i, g, h = row[e], labels[row[e]], labels[neighbour[e]]
@@ -249,6 +253,7 @@ def _anneal(graph, labels, targets, rules, steps, hot, cold, first_share, state)
                     grids[4, each] = load_term(grids[0, each], targets[each], now)
                 count = _recut(start, neighbour, twin, labels, j, cut, place, count)
             energy += change
+            vain = 0
             count = _recut(start, neighbour, twin, labels, i, cut, place, count)
             if last and energy < best - 1e-9:
                 best = energy

@@ -21,7 +21,6 @@ __all__ = ["Cuts", "cut_faces"]
 #: Cuts overshoot by this much, so that they surely meet the lines they end on; the stubs are
 #: dangles and drop out when the faces are built again.
 _OVERSHOOT_M = 1e-3
-_BEYOND_M = 1e6
 #: No cut where two households are nearer than this across it.
 _NARROWEST_GAP_M = 4 * _OVERSHOOT_M
 
@@ -93,11 +92,7 @@ def cut_faces(
         coarse,
         fine,
     )
-    lines = np.empty(0, dtype=object)
-    if len(cuts):
-        ends = np.clip(cuts, -_BEYOND_M, _BEYOND_M) @ axes[cut_face] + origin[cut_face, None, :]
-        across = shapely.linestrings(ends)
-        lines = _lengthened(shapely.get_parts(shapely.intersection(across, faces[cut_face])))
+    lines = _inside(cuts, cut_face, faces, origin, axes)
     order = np.argsort(cell_face, kind="stable")
     start = np.searchsorted(cell_face[order], np.arange(len(faces) + 1))
     return Cuts(lines=lines, origin=origin, axes=axes, start=start, cells=cells[order])
@@ -110,14 +105,74 @@ def _in_frame(
     return np.asarray(np.einsum("ni,nji->nj", xy - origin, axes))
 
 
-def _lengthened(parts: NDArray[Any]) -> NDArray[Any]:
-    parts = parts[shapely.get_type_id(parts) == 1]
-    ends = shapely.get_coordinates(parts).reshape(-1, 2, 2)
-    along = ends[:, 1] - ends[:, 0]
-    length = np.hypot(along[:, 0], along[:, 1])
-    keep = length > 0
-    ends, along = ends[keep], along[keep] / length[keep, None] * _OVERSHOOT_M
-    return shapely.linestrings(np.stack([ends[:, 0] - along, ends[:, 1] + along], axis=1))
+def _inside(
+    cuts: NDArray[np.float64],
+    cut_face: NDArray[np.int64],
+    faces: NDArray[Any],
+    origin: NDArray[np.float64],
+    axes: NDArray[np.float64],
+) -> NDArray[Any]:
+    """Cuts in the frames of their faces -> lines in metres, from edge to edge of the faces."""
+    if len(cuts) == 0:
+        return np.empty(0, dtype=object)
+    used = np.unique(cut_face)
+    rings, ring_face = shapely.get_rings(faces[used], return_index=True)
+    xy, ring = shapely.get_coordinates(rings, return_index=True)
+    face = ring_face[ring]
+    ends, piece_face = _pieces(
+        cuts,
+        np.searchsorted(used, cut_face),
+        _in_frame(xy, origin[used[face]], axes[used[face]]),
+        ring,
+        np.searchsorted(face, np.arange(len(used) + 1)),
+    )
+    face = used[piece_face]
+    return shapely.linestrings(ends @ axes[face] + origin[face, None, :])
+
+
+@njit(cache=True)
+def _pieces(cuts, cut_face, uv, ring, start):  # type: ignore[no-untyped-def]
+    """The pieces of cuts along an axis that lie inside their faces, a little too long.
+
+    ``uv[start[f] : start[f + 1]]`` are the rings of face f. Gives ends (p, 2, 2) and faces (p,).
+    """
+    ends, piece_face = (
+        np.empty((len(cuts) + len(uv), 2, 2)),
+        np.empty(len(cuts) + len(uv), np.int64),
+    )
+    count = 0
+    for c in range(len(cuts)):
+        face = cut_face[c]
+        axis = 0 if cuts[c, 0, 0] == cuts[c, 1, 0] else 1
+        place, along = cuts[c, 0, axis], 1 - axis
+        met, found = np.empty(start[face + 1] - start[face]), 0
+        for p in range(start[face], start[face + 1] - 1):
+            a, b = uv[p, axis], uv[p + 1, axis]
+            if ring[p] == ring[p + 1] and (a <= place) != (b <= place):
+                share = (place - a) / (b - a)
+                met[found] = uv[p, along] + share * (uv[p + 1, along] - uv[p, along])
+                found += 1
+        met = np.sort(met[:found])
+        for p in range(0, found - 1, 2):
+            low = max(met[p], min(cuts[c, 0, along], cuts[c, 1, along]))
+            high = min(met[p + 1], max(cuts[c, 0, along], cuts[c, 1, along]))
+            if high <= low:
+                continue
+            if count == len(ends):
+                ends, piece_face = _doubled(ends), _doubled(piece_face)
+            ends[count, :, axis] = place
+            ends[count, 0, along], ends[count, 1, along] = low - _OVERSHOOT_M, high + _OVERSHOOT_M
+            piece_face[count] = face
+            count += 1
+    return ends[:count], piece_face[:count]
+
+
+@njit(cache=True)
+def _doubled(values):  # type: ignore[no-untyped-def]
+    """The same values with as much room again."""
+    room = np.empty((2 * len(values), *values.shape[1:]), values.dtype)
+    room[: len(values)] = values
+    return room
 
 
 def _land(

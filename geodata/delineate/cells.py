@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,14 +10,16 @@ import shapely
 from numba import njit
 from numpy.typing import NDArray
 
-from geodata.delineate.power import balanced_labels, bisection_centres
+from geodata.delineate.power import balanced_labels, bisection_centres, nearest_centres
 from geodata.delineate.task import Limits
 
 __all__ = ["balanced_cells", "cell_edges"]
 
-#: Starts of the search for straight cuts, and the work (points x centres x steps) spent on each.
+#: Starts of the search for straight cuts, and the steps a cell of each.
 _TURNS = 6
-_CLIMB_WORK = 2_000_000
+_STEPS = 40
+#: The diagrams that the climb starts from are found on a lattice of so many squares a cell.
+_PLACES = 64
 
 
 def cell_edges(
@@ -96,8 +99,8 @@ def balanced_cells(
     limits: Limits,
     *,
     seed: int,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The power diagram whose cells are compact and hold equal whole buildings.
+) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Power diagrams whose cells are compact and hold equal whole buildings, the best first.
 
     The duals balance the loads only up to the building that straddles a cut. From several balanced
     diagrams a random climb over centres and duals looks for one whose cells also balance in whole
@@ -113,73 +116,112 @@ def balanced_cells(
 
     Returns
     -------
-    centres : (k, 2) metres
-    duals : (k,) square metres
+    list of (centres, duals)
+        (k, 2) metres and (k,) square metres of each diagram.
     """
     if k == 1:
-        return xy.mean(axis=0, keepdims=True), np.zeros(1)
-    xy, load = np.ascontiguousarray(xy, float), np.ascontiguousarray(load, float)
-    share = load.sum() / k
-    steps = int(min(2000, _CLIMB_WORK // (len(xy) * k)))
-    # many small buildings balance from any start
-    starts = _TURNS if steps >= 100 else 1
-    best: tuple[float, NDArray[np.float64], NDArray[np.float64]] | None = None
-    for start in range(starts):
-        first = bisection_centres(xy, load, k, turn=np.pi * start / _TURNS)
-        _, centres, duals = balanced_labels(xy, load, first, np.full(k, share))
-        centres, duals, score = _climb(
-            xy, load, centres.copy(), duals.copy(), share, limits.minimum, limits.maximum,
-            area / k, steps, np.uint64((seed * 2654435761 + start) % 2**63 + 1),
+        return [(xy.mean(axis=0, keepdims=True), np.zeros(1))]
+    middle = xy.mean(axis=0)
+    xy, load = np.ascontiguousarray(xy - middle, float), np.ascontiguousarray(load, float)
+    thin, thin_load = _gathered(xy, load, math.sqrt(area / k / _PLACES))
+    shares = np.full(k, load.sum() / k)
+    rules = (shares[0], float(limits.minimum), float(limits.maximum), area / k)
+    found = []
+    for start in range(_TURNS):
+        centres = bisection_centres(thin, thin_load, k, turn=np.pi * start / _TURNS)
+        _, centres, duals = balanced_labels(thin, thin_load, centres, shares, rounds=8)
+        if len(thin) < len(xy):
+            _, centres, duals = balanced_labels(
+                xy, load, centres, shares, duals=duals, rounds=1, sweeps=6
+            )
+        near, _ = nearest_centres(xy, centres)
+        score = _climb(
+            xy, load, near, centres, duals, rules, _STEPS * k,
+            np.uint64((seed * 2654435761 + start) % 2**63 + 1),
         )  # fmt: skip
-        if best is None or score < best[0]:
-            best = score, centres, duals
-    assert best is not None  # noqa: S101 - there is at least one start
-    return best[1], best[2]
+        found.append((score, start, centres + middle, duals))
+    return [(centres, duals) for _, _, centres, duals in sorted(found, key=lambda each: each[:2])]
+
+
+def _gathered(
+    xy: NDArray[np.float64], load: NDArray[np.float64], side: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Points drawn together that share a square of a lattice: (m, 2) metres, and their loads."""
+    square = np.floor(xy / side).astype(np.int64)
+    _, place = np.unique(square[:, 0] * (1 << 31) + square[:, 1], return_inverse=True)
+    count = int(place.max()) + 1
+    if 2 * count > len(xy):
+        return xy, load
+    weight = load + 1e-9  # a place may be empty
+    mass = np.bincount(place, weight, count)
+    middle = [np.bincount(place, weight * xy[:, axis], count) / mass for axis in (0, 1)]
+    return np.stack(middle, axis=1), np.bincount(place, load, count).astype(float)
 
 
 @njit(cache=True)
-def _score(xy, load, centres, duals, share, low, high, fair_area):  # type: ignore[no-untyped-def]
-    """Imbalance and spread of the cells; the spread of a disc of uniform load counts 1."""
-    n, k = len(xy), len(centres)
-    mass, sx, sy, sxx = np.zeros(k), np.zeros(k), np.zeros(k), np.zeros(k)
+def _term(sums, rules):  # type: ignore[no-untyped-def]
+    """Imbalance and spread of a cell; the spread of a disc of uniform load counts 1."""
+    share, low, high, fair_area = rules
+    mass, sx, sy, sxx = sums
+    if mass <= 0.0:
+        return 1e9
+    deviation = (mass - share) / share
+    beyond = max(0.0, abs(deviation) - 0.03)
+    value = 30.0 * (deviation * deviation + 100.0 * beyond * beyond)
+    if mass < low:
+        value += 1000.0 * (low - mass) / share
+    elif mass > high:
+        value += 1000.0 * (mass - high) / share
+    variance = sxx / mass - (sx / mass) ** 2 - (sy / mass) ** 2
+    return value + 6.283185307179586 * max(variance, 0.0) / fair_area
+
+
+@njit(cache=True)
+def _owner(xy, near, centres, duals, i):  # type: ignore[no-untyped-def]
+    """The cell of a point among those near it, and its reduced cost there."""
+    best, cell = np.inf, -1
+    for c in near[i]:
+        dx, dy = xy[i, 0] - centres[c, 0], xy[i, 1] - centres[c, 1]
+        value = dx * dx + dy * dy - duals[c]
+        if value < best:
+            best, cell = value, c
+    return cell, best
+
+
+@njit(cache=True)
+def _shift(sums, xy, load, i, old, new):  # type: ignore[no-untyped-def]
+    """Take a point from one cell to another in the sums: mass, and moments of x, y and both."""
+    w, x, y = load[i], xy[i, 0], xy[i, 1]
+    for cell, sign in ((old, -1.0), (new, 1.0)):
+        if cell >= 0:
+            sums[cell, 0] += sign * w
+            sums[cell, 1] += sign * w * x
+            sums[cell, 2] += sign * w * y
+            sums[cell, 3] += sign * w * (x * x + y * y)
+
+
+@njit(cache=True)
+def _climb(xy, load, near, centres, duals, rules, steps, state):  # type: ignore[no-untyped-def]
+    """Move one centre and its dual at a time, and keep what lowers the sum of the terms.
+
+    ``centres`` and ``duals`` are changed; gives the sum. A step looks only at the points that have
+    the centre among those near them.
+    """
+    n, k = len(near), len(centres)
+    start, member = _members(near, k)
+    cell, cost, sums = np.empty(n, np.int64), np.empty(n), np.zeros((k, 4))
     for i in range(n):
-        best, cell = np.inf, 0
-        for c in range(k):
-            dx, dy = xy[i, 0] - centres[c, 0], xy[i, 1] - centres[c, 1]
-            value = dx * dx + dy * dy - duals[c]
-            if value < best:
-                best, cell = value, c
-        w = load[i]
-        mass[cell] += w
-        sx[cell] += w * xy[i, 0]
-        sy[cell] += w * xy[i, 1]
-        sxx[cell] += w * (xy[i, 0] * xy[i, 0] + xy[i, 1] * xy[i, 1])
-    total = 0.0
+        cell[i], cost[i] = _owner(xy, near, centres, duals, i)
+        _shift(sums, xy, load, i, -1, cell[i])
+    terms = np.empty(k)
     for c in range(k):
-        if mass[c] <= 0.0:
-            return np.inf
-        deviation = (mass[c] - share) / share
-        beyond = max(0.0, abs(deviation) - 0.03)
-        total += 30.0 * (deviation * deviation + 100.0 * beyond * beyond)
-        if mass[c] < low:
-            total += 1000.0 * (low - mass[c]) / share
-        elif mass[c] > high:
-            total += 1000.0 * (mass[c] - high) / share
-        variance = sxx[c] / mass[c] - (sx[c] / mass[c]) ** 2 - (sy[c] / mass[c]) ** 2
-        total += 6.283185307179586 * max(variance, 0.0) / fair_area
-    return total
-
-
-@njit(cache=True)
-def _climb(  # type: ignore[no-untyped-def]
-    xy, load, centres, duals, share, low, high, fair_area, steps, state
-):
-    k = len(centres)
-    score = _score(xy, load, centres, duals, share, low, high, fair_area)
-    radius = np.sqrt(fair_area / 3.141592653589793)
+        terms[c] = _term(sums[c], rules)
+    trial, touched, before = sums.copy(), np.empty(k, np.int64), np.full(k, -1, np.int64)
+    new_cell, new_cost = cell.copy(), cost.copy()
+    radius = np.sqrt(rules[3] / 3.141592653589793)
+    draws = np.empty(4)
     for step in range(steps):
         size = radius * (0.5 * (1.0 - step / steps) + 0.02)
-        draws = np.empty(4)
         for j in range(4):
             state ^= state << np.uint64(13)
             state ^= state >> np.uint64(7)
@@ -190,9 +232,58 @@ def _climb(  # type: ignore[no-untyped-def]
         centres[c, 0] = x + (2.0 * draws[1] - 1.0) * size
         centres[c, 1] = y + (2.0 * draws[2] - 1.0) * size
         duals[c] = dual + (2.0 * draws[3] - 1.0) * size * radius
-        trial = _score(xy, load, centres, duals, share, low, high, fair_area)
-        if trial < score:
-            score = trial
-        else:
+        touched[0], before[c], count = c, step, 1
+        for p in range(start[c], start[c + 1]):
+            i = member[p]
+            dx, dy = xy[i, 0] - centres[c, 0], xy[i, 1] - centres[c, 1]
+            value = dx * dx + dy * dy - duals[c]
+            if cell[i] == c:
+                if value > cost[i]:
+                    new_cell[i], new_cost[i] = _owner(xy, near, centres, duals, i)
+                else:
+                    new_cost[i] = value
+            elif value < cost[i]:
+                new_cell[i], new_cost[i] = c, value
+            if new_cell[i] != cell[i]:
+                _shift(trial, xy, load, i, cell[i], new_cell[i])
+                other = new_cell[i] if cell[i] == c else cell[i]
+                if before[other] != step:
+                    touched[count], before[other] = other, step
+                    count += 1
+        gain = 0.0
+        for t in range(count):
+            gain += terms[touched[t]] - _term(trial[touched[t]], rules)
+        kept = gain > 0.0
+        for t in range(count):
+            each = touched[t]
+            if kept:
+                sums[each] = trial[each]
+                terms[each] = _term(sums[each], rules)
+            else:
+                trial[each] = sums[each]
+        if not kept:
             centres[c, 0], centres[c, 1], duals[c] = x, y, dual
-    return centres, duals, score
+        for p in range(start[c], start[c + 1]):
+            i = member[p]
+            if kept:
+                cell[i], cost[i] = new_cell[i], new_cost[i]
+            else:
+                new_cell[i], new_cost[i] = cell[i], cost[i]
+    return terms.sum()
+
+
+@njit(cache=True)
+def _members(near, k):  # type: ignore[no-untyped-def]
+    """The points that have each centre near them, in compressed rows."""
+    n, m = near.shape
+    start = np.zeros(k + 1, np.int64)
+    for i in range(n):
+        for j in range(m):
+            start[near[i, j] + 1] += 1
+    start = np.cumsum(start)
+    fill, member = start[:-1].copy(), np.empty(n * m, np.int64)
+    for i in range(n):
+        for j in range(m):
+            member[fill[near[i, j]]] = i
+            fill[near[i, j]] += 1
+    return start, member

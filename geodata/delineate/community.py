@@ -202,12 +202,14 @@ def _attempts(task: Task, area: Any, items: Items) -> Iterator[tuple[Attempt, fl
         price = task.price if task.price is not None else np.ones(len(lines))
         weights = Weights()
     else:
-        centres, duals = _cells(task, area, items)
-        lines = cell_edges(centres, duals, area.bounds)
-        price, weights = np.ones(len(lines)), _STRAIGHT
+        weights = _STRAIGHT
+        diagrams = _diagrams(task, area, items)
         if items.load.max() <= limits.maximum and shapely.get_num_geometries(area) == 1:
-            tiling, labels = _straight(area, items, lines, centres, duals)
-            yield _attempt(task, items, tiling, labels, weights), _GOOD_CELLS
+            for centres, duals in diagrams:
+                tiling, labels = _straight(area, items, centres, duals)
+                yield _attempt(task, items, tiling, labels, weights), _GOOD_CELLS
+        lines = cell_edges(*diagrams[0], area.bounds)
+        price = np.ones(len(lines))
     fair = area.area / max(float(items.load.sum()) / limits.target, 1.0)
     reach = math.sqrt(fair) if task.barriers is not None else 0.0
     for number, (coarse, fine, land) in enumerate(_CAPS):
@@ -222,8 +224,10 @@ def _attempts(task: Task, area: Any, items: Items) -> Iterator[tuple[Attempt, fl
         yield _attempt(task, items, tiling, labels, weights), LARGEST_DEVIATION
 
 
-def _cells(task: Task, area: Any, items: Items) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Centres and duals of a balanced power diagram."""
+def _diagrams(
+    task: Task, area: Any, items: Items
+) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Centres and duals of balanced power diagrams, the best first."""
     limits = task.limits
     count = grid_count(float(items.load.sum()), limits.target, limits.minimum, limits.maximum)
     return balanced_cells(items.xy, items.load, count, area.area, limits, seed=task.random_seed)
@@ -232,11 +236,11 @@ def _cells(task: Task, area: Any, items: Items) -> tuple[NDArray[np.float64], ND
 def _straight(
     area: Any,
     items: Items,
-    edges: NDArray[Any],
     centres: NDArray[np.float64],
     duals: NDArray[np.float64],
 ) -> tuple[Tiling, NDArray[np.int64]]:
     """The cells of a power diagram as they are."""
+    edges = cell_edges(centres, duals, area.bounds)
     tiling = tile(
         area, items, edges, np.ones(len(edges)),
         coarse=np.inf, fine=np.inf, area_cap=np.inf, cut_cost=1.0,

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from functools import cache
-from importlib.metadata import version
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from geodata import calls
 from geodata.delineate.task import Task
 
 __all__ = ["code_version", "digest"]
-
-#: What else takes part in the arithmetic.
-_LIBRARIES = ("numba", "numpy", "scipy", "shapely")
 
 
 def digest(task: Task) -> bytes:
@@ -52,16 +47,6 @@ def _bytes(values: NDArray[Any], dtype: str) -> bytes:
     return np.ascontiguousarray(values, dtype=dtype).tobytes()
 
 
-@cache
 def code_version() -> str:
     """SHA-256 of the code that draws grids and the releases of the libraries under it."""
-    sha = hashlib.sha256()
-    for name in _LIBRARIES:
-        sha.update(f"{name} {version(name)}\n".encode())
-    sha.update(f"geos {shapely.geos_version_string}\n".encode())
-    package = files("geodata.delineate")
-    sources = [each for each in package.iterdir() if each.name.endswith(".py")]
-    for source in sorted(sources, key=lambda each: each.name):
-        sha.update(f"{source.name}\n".encode() + source.read_bytes())
-    sha.update(files("geodata").joinpath("metric.py").read_bytes())
-    return sha.hexdigest()
+    return calls.code_version("geodata.delineate")

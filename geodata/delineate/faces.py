@@ -58,8 +58,10 @@ def node(linework: NDArray[Any]) -> NDArray[Any]:
 
 
 def node_further(noded: NDArray[Any], cuts: NDArray[Any]) -> NDArray[Any]:
-    """Noded lines, noded once more with clean cuts: plain noding, four times as fast."""
-    return shapely.get_parts(shapely.union_all(np.concatenate([noded, cuts])))
+    """Noded lines, noded once more with clean cuts: plain noding, of what the cuts meet only."""
+    met = np.unique(shapely.STRtree(noded).query(cuts, predicate="intersects")[1])
+    again = shapely.get_parts(shapely.union_all(np.concatenate([noded[met], cuts])))
+    return np.concatenate([np.delete(noded, met), again])
 
 
 def faces_inside(area: Any, noded: NDArray[Any]) -> NDArray[Any]:

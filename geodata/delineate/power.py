@@ -12,7 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-__all__ = ["balanced_labels", "bisection_centres"]
+__all__ = ["balanced_labels", "bisection_centres", "nearest_centres"]
 
 #: Each point weighs the nearest few centres only, which keeps a sweep linear in the points.
 _CANDIDATES = 12
@@ -93,10 +93,13 @@ def _bisection(xy, load, k, turn):  # type: ignore[no-untyped-def]
     return centres
 
 
-def _nearest_centres(
-    xy: NDArray[np.float64], centres: NDArray[np.float64], count: int
+def nearest_centres(
+    xy: NDArray[np.float64], centres: NDArray[np.float64], count: int = _CANDIDATES
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The nearest centres of each point and the squares of their distances: (n, count) each."""
+    """The nearest centres of each point and the squares of their distances: (n, count) each.
+
+    All centres, in their order, where there are no more than ``count``.
+    """
     if len(centres) <= count:
         d2 = ((xy[:, None, :] - centres[None, :, :]) ** 2).sum(axis=2)
         return np.tile(np.arange(len(centres)), (len(xy), 1)), d2
@@ -240,6 +243,7 @@ def balanced_labels(
     centres: NDArray[np.float64],
     share: NDArray[np.float64],
     *,
+    duals: NDArray[np.float64] | None = None,
     rounds: int = 12,
     sweeps: int = 12,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
@@ -251,6 +255,10 @@ def balanced_labels(
     load : (n,) households, zeros allowed
     centres : (k, 2) metres
     share : (k,) households that each cell should hold
+    duals : (k,) square metres, optional
+        Where to begin.
+    rounds, sweeps : int
+        Steps of the iteration, and sweeps over the duals in the last one.
 
     Returns
     -------
@@ -263,13 +271,13 @@ def balanced_labels(
     if k == 1:
         return np.zeros(len(xy), dtype=np.int64), centres, np.zeros(1)
     xy, load = np.ascontiguousarray(xy, float), np.ascontiguousarray(load, float)
-    duals = np.zeros(k)
+    duals = np.zeros(k) if duals is None else duals.copy()
     extent = np.ptp(xy, axis=0)
     still = 1e-5 * float(extent @ extent) / k
     weight = load + 1e-6 * max(float(load.mean()), 1e-9)
     labels = np.zeros(len(xy), dtype=np.int64)
     for step in range(rounds):
-        near, d2 = _nearest_centres(xy, centres, min(k, _CANDIDATES))
+        near, d2 = nearest_centres(xy, centres)
         last = step == rounds - 1
         # the duals of one round are nearly those of the next
         _sweep_duals(near, d2, load, share, duals, sweeps if last else 3, still)

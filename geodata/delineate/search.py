@@ -23,6 +23,11 @@ __all__ = ["Effort", "Group", "search", "whole"]
 #: Loads are even when they deviate by no more than this in the mean and at the 95th percentile.
 _EVEN_MEAN = 0.02
 _EVEN_P95 = 0.05
+#: By how much more a grid must be off that was annealed with its neighbours in vain, and is now to
+#: be with theirs too.
+_TRIED = 0.03
+#: How much longer and hotter a search is where what others found is not good enough.
+_LONGER = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,26 +55,29 @@ class Effort:
     stricter : float
         How many times more the balance counts after ``least`` searches.
     repairs : int
-        Times that a grid out of bounds is annealed anew with those around it.
+        Times that a grid off its share is annealed anew with those around it.
+    off : float
+        The relative deviation from which on a grid is.
     polish : int
         Annealing steps a fine atom in the last adjustment.
     polish_tolerance : float
         The relative deviation from which on that adjustment counts it as excessive.
     """
 
-    steps: int = 500
+    steps: int = 320
     hot: float = 0.5
     hotter: float = 2.0
     cold: float = 0.03
     first_share: float = 0.3
-    directions: int = 16
-    starts: int = 6
+    directions: int = 8
+    starts: int = 5
     most: int = 8
     small: int = 150
     least: int = 2
     patience: int = 2
     stricter: float = 4.0
-    repairs: int = 12
+    repairs: int = 6
+    off: float = 0.05
     polish: int = 50
     polish_tolerance: float = 0.005
 
@@ -108,6 +116,8 @@ def search(group: Group, *, weights: Weights, effort: Effort, seed: int) -> NDAr
     count = len(group.targets)
     forced = best.beyond > 0.0 and hopeless(group.fine.load, count, group.bounds)
     forced_out = best.outside > 0.0 and hopeless(group.fine.load, count, group.limits)
+    stricter = replace(weights, mu=effort.stricter * weights.mu)
+    longer = replace(effort, steps=_LONGER * effort.steps, hotter=float(_LONGER) * effort.hotter)
     for start in range(1, effort.most):
         urgent = (best.outside > 0.0 and not forced_out) or (
             best.beyond > 0.0 and not forced and len(group.coarse.load) <= effort.small
@@ -117,12 +127,15 @@ def search(group: Group, *, weights: Weights, effort: Effort, seed: int) -> NDAr
         if start >= effort.least and (best.even or (idle >= effort.patience and not urgent)):
             break
         # where balance does not come by itself it is made to count for more
-        mu = weights.mu if start < effort.least else effort.stricter * weights.mu
-        found = _started(group, start, replace(weights, mu=mu), effort, seed + start)
+        if start < effort.least:
+            found = _started(group, start, weights, effort, seed + start)
+        elif start == effort.least:
+            found = _mended(group, best.coarse, stricter, effort, seed)
+        else:
+            found = _started(group, start, stricter, longer if urgent else effort, seed + start)
         idle = 0 if found.better_than(best) else idle + 1
         best = min(best, found)
     if best.beyond > 0.0 and not forced:
-        stricter = replace(weights, mu=effort.stricter * weights.mu)
         best = min(best, _mended(group, best.coarse, stricter, effort, seed))
     return best.fine
 
@@ -226,21 +239,23 @@ def _cooled(
 def _mended(
     group: Group, labels: NDArray[np.int64], weights: Weights, effort: Effort, seed: int
 ) -> _Found:
-    """Anneal the worst grid out of bounds anew with those around it, until there is none.
+    """Anneal the worst grid anew with those around it, until the loads are even.
 
     Large places freeze early where they are; a few grids alone are cheap to melt again.
     """
     graph, targets = group.coarse, group.targets
-    idle = 0
+    rings = np.ones(len(targets), dtype=np.int64)
     for trial in range(effort.repairs):
-        beyond = _beyond(graph, labels, group)
-        if beyond.max() <= 0.0:
+        loads = np.bincount(labels, graph.load, len(targets))
+        off = np.abs(loads / targets - 1.0)
+        off[rings > 2] = 0.0
+        worst = int(np.argmax(off - _TRIED * (rings - 1)))
+        if off[worst] <= effort.off:
             break
-        around = np.array([int(np.argmax(beyond))])
-        for _ in range(1 + trial % 2):
+        around = np.array([worst])
+        for _ in range(rings[worst]):
             around = _touching(graph, labels, around)
-        if len(around) == len(targets):
-            break  # that would be another start
+        rings[worst] += 1
         inside = np.flatnonzero(np.isin(labels, around))
         part, own = subgraph(graph, inside), np.searchsorted(around, labels[inside])
         again = _cooled(
@@ -257,14 +272,10 @@ def _mended(
             energy(part, each, targets[around], group.bounds, weights=weights)
             for each in (own, again)
         )
-        if after < before:
+        if after < before - 1e-9:
             labels = labels.copy()
             labels[inside] = around[again]
-            idle = 0
-        else:
-            idle += 1
-            if idle == 4:
-                break
+            rings[around] = 1
     return _judged(group, labels, _polished(group, labels, weights, effort, seed))
 
 

@@ -134,8 +134,10 @@ def tile(
     inner = edges.right >= 0
     same_face = inner & (face[edges.left] == face[edges.right])
     same_cell = same_face & (cell[edges.left] == cell[edges.right])
-    off = same_face | _along(edges, led)
-    cost = np.where(off, cut_cost, _prices(edges, barriers, price))
+    middle = shapely.points(edges.ends.mean(axis=1))
+    off = same_face | _along(middle, led)
+    cost = np.full(len(middle), cut_cost)
+    cost[~off] = _prices(middle[~off], barriers, price)
     owner = np.zeros(len(pieces)) if within is None else item_face(within, inside)
     slivers = _sliver_joins(pieces, load, edges, owner)
     cells = np.stack([edges.left[same_cell], edges.right[same_cell]])
@@ -148,24 +150,22 @@ def tile(
     )
 
 
-def _along(edges: Edges, lines: NDArray[Any]) -> NDArray[np.bool_]:
-    """Edges that lie on lines."""
-    found = np.zeros(len(edges.left), dtype=bool)
+def _along(points: NDArray[Any], lines: NDArray[Any]) -> NDArray[np.bool_]:
+    """Points that lie on lines; quickest where the lines are few."""
+    found = np.zeros(len(points), dtype=bool)
     if len(lines):
-        middle = shapely.points(edges.ends.mean(axis=1))
-        tree = shapely.STRtree(lines)
-        found[tree.query(middle, predicate="dwithin", distance=_ON_M)[0]] = True
+        tree = shapely.STRtree(points)
+        found[tree.query(lines, predicate="dwithin", distance=_ON_M)[1]] = True
     return found
 
 
 def _prices(
-    edges: Edges, barriers: NDArray[Any], price: NDArray[np.float64]
+    middle: NDArray[Any], barriers: NDArray[Any], price: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """What a metre of each edge costs by the best barrier that it lies on."""
-    found = np.ones(len(edges.left))
+    """What a metre of the edge about each point costs by the best barrier that it lies on."""
+    found = np.ones(len(middle))
     if len(barriers) == 0 or (price == 1.0).all():
         return found
-    middle = shapely.points(edges.ends.mean(axis=1))
     edge, barrier = shapely.STRtree(barriers).query(middle, "dwithin", distance=_ON_M)
     found[edge] = np.inf
     np.minimum.at(found, edge, price[barrier])

@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import (
-    ALL_COMPLETED,
-    FIRST_COMPLETED,
-    BrokenExecutor,
-    Executor,
-    Future,
-    wait,
-)
+from concurrent.futures import BrokenExecutor, Executor
 
+from geodata import calls
 from geodata.delineate.community import Solved, solve
-from geodata.delineate.digest import code_version
 from geodata.delineate.task import Task
-from geodata.errors import PlanError
 
-__all__ = ["IN_FLIGHT", "batches", "solve_batch", "work_off"]
-
-#: Batches an executor is handed at once; enough to keep dozens of workers busy, few enough that
-#: the tasks of a province never stand in memory together.
-IN_FLIGHT = 64
+__all__ = ["batches", "solve_batch", "work_off"]
 
 #: Grids that a batch is expected to give: some tenths of a second of work, against the few
 #: milliseconds that an executor spends on a call.
@@ -34,7 +22,7 @@ def work_off(
     tasks: Iterable[Task],
     executor: Executor | None = None,
     *,
-    in_flight: int = IN_FLIGHT,
+    in_flight: int = calls.IN_FLIGHT,
     renew: Callable[[BrokenExecutor], Executor] | None = None,
 ) -> Iterator[Solved]:
     """Solve tasks; they come back as they are finished, in any order.
@@ -54,48 +42,12 @@ def work_off(
     if executor is None:
         yield from map(solve, tasks)
         return
-    source, again = batches(tasks), list[list[Task]]()
-    waiting: dict[Future[list[Solved]], list[Task]] = {}
-    try:
-        while True:
-            broken = _hand_out(source, again, waiting, executor, in_flight)
-            if broken is None and not waiting:
-                return
-            if broken is not None and renew is None:
-                raise broken
-            # a broken executor fails at once whatever it still has
-            until = FIRST_COMPLETED if broken is None else ALL_COMPLETED
-            for future in wait(waiting, return_when=until).done:
-                batch = waiting.pop(future)
-                if isinstance(future.exception(), BrokenExecutor):
-                    again.append(batch)
-                else:
-                    yield from future.result()
-            if broken is not None and renew is not None:
-                executor = renew(broken)
-    finally:
-        for future in waiting:
-            future.cancel()
-
-
-def _hand_out(
-    source: Iterator[list[Task]],
-    again: list[list[Task]],
-    waiting: dict[Future[list[Solved]], list[Task]],
-    executor: Executor,
-    in_flight: int,
-) -> BrokenExecutor | None:
-    """Fill an executor up, with what was lost first; its error where it takes no more."""
-    while len(waiting) < in_flight:
-        batch = again.pop() if again else next(source, None)
-        if batch is None:
-            break
-        try:
-            waiting[executor.submit(solve_batch, batch, code_version())] = batch
-        except BrokenExecutor as error:
-            again.append(batch)
-            return error
-    return None
+    lots = ((None, batch) for batch in batches(tasks))
+    package = "geodata.delineate"
+    for _, solved in calls.work_off(
+        lots, solve_batch, executor, package=package, in_flight=in_flight, renew=renew
+    ):
+        yield from solved
 
 
 def batches(tasks: Iterable[Task]) -> Iterator[list[Task]]:
@@ -112,18 +64,6 @@ def batches(tasks: Iterable[Task]) -> Iterator[list[Task]]:
         yield batch
 
 
-def solve_batch(batch: list[Task], version: str) -> list[Solved]:
-    """Solve tasks in turn, on whatever machine this is.
-
-    Raises
-    ------
-    PlanError
-        This machine draws grids by other code, or with other libraries, than the one that asks:
-        their grids might differ.
-    """
-    if version != code_version():
-        raise PlanError(
-            "a worker runs another release of Gridward, or of a library under it, than the "
-            "command that gave it work: install the same on both"
-        )
+def solve_batch(batch: list[Task]) -> list[Solved]:
+    """Solve tasks in turn."""
     return [solve(task) for task in batch]

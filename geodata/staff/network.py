@@ -213,15 +213,16 @@ def _costs(problem: StaffingProblem, demand: Ints, capacity: Ints) -> tuple[int,
     scale = switch = 1
     if len(problem.held):
         scale = posts + 1
-        # beyond the furthest distance nothing changes any more but to fill a vacancy
-        switch += min(problem.stability, furthest) * scale
+        # one change may let all others have shorter ways, but no more than all distances together
+        switch += min(problem.stability, furthest * posts) * scale
     else:
         switch = 0
     vacancy_cost = 1 + (furthest * scale + switch) * (posts + 1)
     if vacancy_cost > _DEAREST:
+        what = "a largest distance" + (" or a smaller stability" if switch else "")
         raise PlanError(
             f"{posts} posts over {furthest} m are too many to be staffed at once: "
-            "set a largest distance, or staff part by part"
+            f"set {what}, or staff part by part"
         )
     return scale, switch, vacancy_cost
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
+from geodata.calls import work_off
 from geodata.staff.flow import Solution, solve
 from geodata.staff.problem import Ints, StaffingProblem, role_groups
 
@@ -79,9 +80,10 @@ def solve_pieces(
     with ExitStack() as stack:
         if executor is None:
             executor = stack.enter_context(ThreadPoolExecutor(os.cpu_count()))
-        solutions = executor.map(solve, [piece.problem for _, piece in every])
-        for (answer, piece), solution in zip(every, solutions, strict=True):
-            found[answer].append((piece, solution))
+        calls = ((place, piece.problem) for place, (_, piece) in enumerate(every))
+        solved = dict(work_off(calls, solve, executor, package="geodata"))
+    for place, (answer, piece) in enumerate(every):
+        found[answer].append((piece, solved[place]))
     return [_together(each) for each in found]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from service.commands.console import print_json, print_table, progress_bar
-from service.commands.options import Communities, Dataset, Json
+from service.commands.options import Communities, Dataset, Json, Scheduler
 from service.commands.sessions import open_session
 
 __all__ = ["assign", "show_assign"]
@@ -27,6 +27,7 @@ def assign(
         bool,
         typer.Option("--full", help="Look at every household, not only at what changed."),
     ] = False,
+    scheduler: Scheduler = None,
     json: Json = False,
 ) -> None:
     """Put every household into one grid, or into the exceptions with the reason.
@@ -34,14 +35,20 @@ def assign(
     After the first time, only households that came or moved and grids that changed are looked at.
     """
     from service.flows.assign import assign as place
+    from service.flows.workers import find_workers
 
-    with progress_bar() as progress, open_session() as session:
+    with (
+        progress_bar() as progress,
+        open_session() as session,
+        find_workers(1, scheduler=scheduler) as workers,
+    ):
         report = place(
             session,
             dataset=dataset,
             communities=community,
             snap_tolerance_m=snap_tolerance,
             full=full,
+            executor=workers.executor,
             progress=progress,
         ).as_dict()
     if json:

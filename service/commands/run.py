@@ -51,6 +51,7 @@ def run(
         from service.flows.delineate import delineate
         from service.flows.load import load_dataset
         from service.flows.staff import staff
+        from service.flows.workers import find_workers
 
         loaded = load_dataset(
             database.session,
@@ -70,10 +71,12 @@ def run(
                 scheduler=scheduler,
                 progress=progress,
             ).as_dict()
-        with database.session() as session:
-            report["assign"] = assign(session, dataset=name, progress=progress).as_dict()
-        with database.session() as session:
-            report["staff"] = staff(session, dataset=name, progress=progress).as_dict()
+        with find_workers(1, scheduler=scheduler) as elsewhere:
+            for step, flow in (("assign", assign), ("staff", staff)):
+                with database.session() as session:
+                    report[step] = flow(
+                        session, dataset=name, executor=elsewhere.executor, progress=progress
+                    ).as_dict()
         began = perf_counter()
         report["outputs"] = {}
         total = len(_OUTPUTS) + 1

@@ -10,7 +10,7 @@ import typer
 
 from geodata.errors import InputError
 from service.commands.console import number, print_json, print_table, progress_bar, say, warn
-from service.commands.options import Communities, Dataset, Json
+from service.commands.options import Communities, Dataset, Json, Scheduler
 from service.commands.sessions import open_database
 
 if TYPE_CHECKING:
@@ -62,15 +62,20 @@ def staff(
         Path | None,
         typer.Option("--map", metavar="FILE.html", help="Draw vacancies and ways to posts."),
     ] = None,
+    scheduler: Scheduler = None,
     json: Json = False,
 ) -> None:
     """Give every grid its team by the shortest distances, and name the vacancies."""
     from service.flows.staff import staff as fill_posts
+    from service.flows.workers import find_workers
 
     if draw is not None and draw.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"a map is written as .html, not as '{draw.suffix}'", file=draw)
     with progress_bar() as progress, open_database() as database:
-        with database.session() as session:
+        with (
+            database.session() as session,
+            find_workers(1, scheduler=scheduler) as workers,
+        ):
             report = fill_posts(
                 session,
                 dataset=dataset,
@@ -79,6 +84,7 @@ def staff(
                 stability_m=stability,
                 by=by,
                 explain=level if explain else None,
+                executor=workers.executor,
                 progress=progress,
             ).as_dict()
         if draw is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -21,11 +22,13 @@ from service.flows.ahead import ahead
 from service.flows.ledger import Beside, InPlace, Ledger, Placed
 from service.flows.pages import (
     Grids,
+    Page,
     read_grids,
     read_pages,
     reader_beside,
     settle,
 )
+from service.flows.pieces import settle_by_workers
 from service.flows.scope import Area, Progress, find_areas, silent
 
 __all__ = ["AssignReport", "assign"]
@@ -99,6 +102,7 @@ def assign(
     communities: Sequence[str] | None = None,
     snap_tolerance_m: float | None = None,
     full: bool = False,
+    executor: Executor | None = None,
     progress: Progress = silent,
 ) -> AssignReport:
     """Put every household into one grid of its data set, or among the exceptions with the reason.
@@ -121,6 +125,8 @@ def assign(
         says by default.
     full : bool
         Look at every household again.
+    executor : concurrent.futures.Executor, optional
+        Where households are placed; in this process without it.
     progress : callable, optional
         Called with the step, the records looked at and their number.
 
@@ -135,7 +141,7 @@ def assign(
     areas = find_areas(session, dataset=dataset, communities=communities)
     session.execute(_SQL["hold"])
     written = session.execute(_SQL["has_written"]).scalar_one()
-    runs = [_Run(session, area, snap_tolerance_m, full, progress) for area in areas]
+    runs = [_Run(session, area, snap_tolerance_m, full, executor, progress) for area in areas]
     tally = _Tally()
     whole = [run for run in runs if run.whole]
     if whole:
@@ -178,11 +184,13 @@ class _Run:
         area: Area,
         snap_tolerance_m: float | None,
         full: bool,
+        executor: Executor | None,
         progress: Progress,
     ) -> None:
         self.area = area
         self._session = session
         self._tolerance_m = area.snap_tolerance_m if snap_tolerance_m is None else snap_tolerance_m
+        self._executor = executor
         self._progress = progress
         self._draw_plans()
         self.state = self._execute("state").one_or_none()
@@ -272,13 +280,18 @@ class _Run:
         beside: Callable[[Any], Any] = nullcontext if reader is self._session else ahead
         with (
             beside(read_pages(reader, self.area.dataset_id, *blocks)) as pages,
-            beside(settle(page, grids, now) for page in pages) as settled,
+            beside(self._settled(pages, grids, now)) as settled,
         ):
             for placed in settled:
                 tally.add(placed)
                 ledger.write(placed)
                 self._progress("assign", int(tally.records.sum()), total)
         return tally
+
+    def _settled(self, pages: Iterable[Page], grids: Grids, now: int) -> Iterator[Placed]:
+        if self._executor is None:
+            return (settle(page, grids, now) for page in pages)
+        return settle_by_workers(self._executor, pages, grids, now)
 
     def _place_few(self, ledger: Ledger) -> _Tally:
         """Place one page by the grids nearby; by all of them where somebody is outside."""

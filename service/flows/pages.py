@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import geopandas as gpd
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from geodata.assign import Placer
+from geodata.assign import Found, Placer
 from geodata.schema import METHODS, STORAGE_CRS
 from service.db.arrays import read_arrays_of
 from service.db.statements import load_statements
@@ -73,7 +73,7 @@ def _cut(packed: NDArray[np.uint8], sizes: NDArray[np.int32]) -> list[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Households in the order of their ids, and the ledger of those it knows, in the same order."""
+    """Households, and the ledger of those that it knows, in the order of their ids."""
 
     household: NDArray[np.int64]
     x: NDArray[np.float64]
@@ -83,6 +83,13 @@ class Page:
     grid: NDArray[np.int32]
     method: NDArray[np.int16]
     at: NDArray[np.int64]
+
+    @classmethod
+    def joined(cls, pages: Sequence[Page]) -> Page:
+        """Pages that follow one another as one."""
+        return cls(
+            *(np.concatenate([getattr(page, each.name) for page in pages]) for each in fields(cls))
+        )
 
 
 def read_pages(session: Session, dataset_id: int, block: str, standing: str) -> Iterator[Page]:
@@ -101,10 +108,10 @@ def read_pages(session: Session, dataset_id: int, block: str, standing: str) -> 
         yield Page(household, x, y, weight, known, grid, method, at)
 
 
-def settle(page: Page, grids: Grids, now: int) -> Placed:
-    """Place the households of a page, and compare with the ledger."""
+def settle(page: Page, grids: Grids, now: int, found: Found | None = None) -> Placed:
+    """Place the households of a page, if they are not placed yet, and compare with the ledger."""
     placer, ids = grids.placer, grids.ids
-    position, method, distance = placer.place(page.x, page.y)
+    position, method, distance = found or placer.place(page.x, page.y)
     grid = np.where(position >= 0, ids[position] if len(ids) else -1, -1).astype(np.int32)
     # the row of the ledger of each household, if it has one
     row = np.minimum(np.searchsorted(page.known, page.household), max(len(page.known) - 1, 0))

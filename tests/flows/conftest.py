@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import geopandas as gpd
@@ -156,3 +161,82 @@ def acting_once(done: int, act: Callable[[], None]) -> Callable[[str, int, int |
             act()
 
     return progress
+
+
+# -- a Dask scheduler and workers ----------------------------------------------------------------
+
+
+@contextmanager
+def _process(*command: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process for the time of a ``with`` statement."""
+    with log.open("wb") as out:
+        started = subprocess.Popen([sys.executable, "-m", *command], stdout=out, stderr=out)
+    try:
+        yield started
+    finally:
+        started.kill()
+        started.wait()
+
+
+class DaskCluster:
+    """A scheduler and its workers."""
+
+    def __init__(
+        self,
+        address: str,
+        scheduler: subprocess.Popen[bytes],
+        workers: list[subprocess.Popen[bytes]],
+    ) -> None:
+        self.address, self.scheduler, self.workers = address, scheduler, workers
+
+
+@contextmanager
+def start_dask(folder: Path, count: int) -> Iterator[DaskCluster]:
+    file = folder / "scheduler.json"
+    with ExitStack() as stack:
+        scheduler = stack.enter_context(
+            _process(
+                "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0",
+                "--no-dashboard", "--scheduler-file", str(file), log=folder / "scheduler.log",
+            )
+        )  # fmt: skip
+        address = _address(file)
+        started = [
+            stack.enter_context(
+                _process(
+                    "distributed.cli.dask_worker", address, "--host", "127.0.0.1",
+                    "--nthreads", "1", "--no-nanny", "--no-dashboard",
+                    "--local-directory", str(folder), log=folder / f"worker{number}.log",
+                )
+            )
+            for number in range(count)
+        ]  # fmt: skip
+        _await_workers(address, count)
+        yield DaskCluster(address, scheduler, started)
+
+
+def _address(file: Path) -> str:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            return str(json.loads(file.read_text())["address"])
+        except (OSError, ValueError):
+            time.sleep(0.1)
+    raise AssertionError("the scheduler did not start")
+
+
+def _await_workers(address: str, count: int) -> None:
+    from distributed import Client
+
+    with Client(address, set_as_default=False) as client:
+        if count:
+            client.wait_for_workers(count, timeout=60)
+
+
+@pytest.fixture
+def dask_cluster() -> Callable[..., AbstractContextManager[DaskCluster]]:
+    """Starts a scheduler and so many workers on loopback, for the time of a ``with`` statement."""
+    pytest.importorskip(
+        "distributed", reason="Dask is not installed: pip install 'gridward[scale]'"
+    )
+    return start_dask

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -27,73 +25,6 @@ from service.settings import Settings
 pytest.importorskip("distributed", reason="Dask is not installed: pip install 'gridward[scale]'")
 
 
-@contextmanager
-def process(*command: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process for the time of a ``with`` statement."""
-    with log.open("wb") as out:
-        started = subprocess.Popen([sys.executable, "-m", *command], stdout=out, stderr=out)
-    try:
-        yield started
-    finally:
-        started.kill()
-        started.wait()
-
-
-class Cluster:
-    """A scheduler and its workers."""
-
-    def __init__(
-        self,
-        address: str,
-        scheduler: subprocess.Popen[bytes],
-        workers: list[subprocess.Popen[bytes]],
-    ) -> None:
-        self.address, self.scheduler, self.workers = address, scheduler, workers
-
-
-@contextmanager
-def cluster(folder: Path, count: int) -> Iterator[Cluster]:
-    file = folder / "scheduler.json"
-    with ExitStack() as stack:
-        scheduler = stack.enter_context(
-            process(
-                "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0",
-                "--no-dashboard", "--scheduler-file", str(file), log=folder / "scheduler.log",
-            )
-        )  # fmt: skip
-        address = _address(file)
-        started = [
-            stack.enter_context(
-                process(
-                    "distributed.cli.dask_worker", address, "--host", "127.0.0.1",
-                    "--nthreads", "1", "--no-nanny", "--no-dashboard",
-                    "--local-directory", str(folder), log=folder / f"worker{number}.log",
-                )
-            )
-            for number in range(count)
-        ]  # fmt: skip
-        _await_workers(address, count)
-        yield Cluster(address, scheduler, started)
-
-
-def _address(file: Path) -> str:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            return str(json.loads(file.read_text())["address"])
-        except (OSError, ValueError):
-            time.sleep(0.1)
-    raise AssertionError("the scheduler did not start")
-
-
-def _await_workers(address: str, count: int) -> None:
-    from distributed import Client
-
-    with Client(address, set_as_default=False) as client:
-        if count:
-            client.wait_for_workers(count, timeout=60)
-
-
 #: The command as its entry point starts it.
 COMMAND = "import sys; from service.cli import main; sys.argv = ['gridward', *sys.argv[1:]]; main()"
 
@@ -103,8 +34,9 @@ def test_a_scheduler_and_a_killed_worker_give_the_same_bytes(
     assert_undisturbed: Callable[[Session], None],
     when: Any,
     tmp_path: Path,
+    dask_cluster: Any,
 ) -> None:
-    with cluster(tmp_path, count=2) as running:
+    with dask_cluster(tmp_path, count=2) as running:
         killed = running.workers[0]
         with lattice.session() as session:
             report = delineate(session, scheduler=running.address, progress=when(4, killed.kill))
@@ -118,10 +50,11 @@ def test_the_command_takes_a_scheduler(
     assert_undisturbed: Callable[[Session], None],
     settings: Settings,
     tmp_path: Path,
+    dask_cluster: Any,
 ) -> None:
     assert settings.database_url is not None
     url = settings.database_url.render_as_string(hide_password=False)
-    with cluster(tmp_path, count=1) as running:
+    with dask_cluster(tmp_path, count=1) as running:
         ended = subprocess.run(
             [sys.executable, "-c", COMMAND, "delineate", "--scheduler", running.address],
             env={**os.environ, "GRIDWARD_DATABASE_URL": url},
@@ -135,11 +68,11 @@ def test_the_command_takes_a_scheduler(
 
 
 def test_a_scheduler_without_workers_is_one_clear_line(
-    lattice: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lattice: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dask_cluster: Any
 ) -> None:
     monkeypatch.setattr(workers, "_FIRST_WORKER_S", 1)
     with (
-        cluster(tmp_path, count=0) as running,
+        dask_cluster(tmp_path, count=0) as running,
         lattice.session() as session,
         pytest.raises(UnavailableError, match="has no worker: start one with 'dask worker tcp"),
     ):
@@ -174,9 +107,10 @@ def test_a_scheduler_that_dies_loses_nothing_that_is_finished(
     assert_undisturbed: Callable[[Session], None],
     when: Any,
     tmp_path: Path,
+    dask_cluster: Any,
 ) -> None:
     with (
-        cluster(tmp_path, count=2) as running,
+        dask_cluster(tmp_path, count=2) as running,
         pytest.raises(UnavailableError, match="has gone"),
         lattice.session() as session,
     ):

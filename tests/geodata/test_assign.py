@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely import Point, box
 
-from geodata.assign import assign
+from geodata.assign import Placer, assign
 from geodata.errors import InputError
 from geodata.metric import MetricPlane
 from geodata.schema import METHODS
@@ -166,3 +166,44 @@ def test_an_empty_point_is_an_exception_like_none():
     points = [shapely.Point(0.5, 0.5), shapely.Point(), None]
     ledger = assign(grids, gpd.GeoDataFrame(geometry=points, crs=4326))
     assert ledger["method"].tolist() == ["covers", "exception", "exception"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    tolerance=st.sampled_from([0.0, 50.0, 5000.0]),
+    north=st.sampled_from([-0.02, 31.0, 65.0]),
+)
+def test_the_grids_about_places_are_enough_for_them(seed, tolerance, north):
+    """What is placed by some of the grids is placed as by all of them."""
+    rng = np.random.default_rng(seed)
+    corners = np.array([(x, y) for x in range(12) for y in range(12)]) * 0.01 + [110.0, north]
+    corners = corners[rng.random(len(corners)) < 0.8]
+    codes = rng.permutation(len(corners)).astype(str)
+    placer = Placer(grid_frame(box(*corners.T, *(corners.T + 0.01)), codes), tolerance)
+    low = rng.integers(0, 10, 2) * 0.01 + [110.0, north]
+    places = low + rng.random((80, 2)) * rng.choice([0.0, 0.003, 0.02, 0.14])
+    places[::7] = places[::7].round(2)
+    x, y = places.T
+    near, rows = placer.about(x, y)
+    position, method, distance = near.place(x, y)
+    expected = placer.place(x, y)
+    position = np.where(position >= 0, rows[position] if len(rows) else -1, -1)
+    np.testing.assert_array_equal(position, expected[0])
+    np.testing.assert_array_equal(method, expected[1])
+    placed = position >= 0
+    np.testing.assert_array_equal(distance[placed], expected[2][placed])
+    assert list(near.codes) == list(placer.codes[rows])
+
+
+def test_few_grids_are_about_a_small_place():
+    corners = np.array([(x, y) for x in range(30) for y in range(30)]) * 0.01 + [110.0, 30.0]
+    codes = np.arange(len(corners)).astype(str)
+    placer = Placer(grid_frame(box(*corners.T, *(corners.T + 0.01)), codes), 50.0)
+    _, rows = placer.about(np.array([110.105, 110.106]), np.array([30.105, 30.107]))
+    assert list(rows) == [10 * 30 + 10]
+    assert len(placer.about(np.array([np.nan]), np.array([np.nan]))[1]) == 0
+    # two towns far apart do not bring in what lies between them
+    _, rows = placer.about(np.array([110.005, 110.295]), np.array([30.005, 30.295]))
+    assert {0, 899} <= set(rows)
+    assert len(rows) <= 8

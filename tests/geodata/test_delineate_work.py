@@ -25,7 +25,6 @@ from geodata.delineate.digest import code_version, digest
 from geodata.delineate.dissolve import restore
 from geodata.delineate.inputs import community_tasks
 from geodata.delineate.task import Limits, Task
-from geodata.errors import PlanError
 from geodata.metric import MetricPlane
 
 SIDE = 0.004
@@ -208,12 +207,6 @@ def test_an_error_of_the_work_is_raised(tasks: list[Task], monkeypatch: pytest.M
     monkeypatch.setattr(work, "solve", fail)
     with ThreadPoolExecutor(1) as pool, pytest.raises(ZeroDivisionError, match="00"):
         list(work.work_off(tasks, pool))
-
-
-def test_a_worker_of_another_release_is_refused(tasks: list[Task]) -> None:
-    with pytest.raises(PlanError, match="another release of Gridward"):
-        work.solve_batch(tasks, "another")
-    assert len(work.solve_batch(tasks[:1], code_version())) == 1
 
 
 def test_a_digest_changes_with_anything_that_the_grids_follow_from(tasks: list[Task]) -> None:
