@@ -81,9 +81,11 @@ class Connection:
         self._socket.close()
 
 
-def ask(port: int, paths: Iterable[str], *, clients: int, seconds: float) -> Rate:
-    """Ask for the paths, round and round, until the time is over."""
-    return _run(port, itertools.cycle(list(paths)), clients, seconds)
+def ask(
+    port: int, paths: Iterable[str], *, clients: int, seconds: float, packed: bool = True
+) -> Rate:
+    """Ask for the paths, round and round, until the time is over; plain if not ``packed``."""
+    return _run(port, itertools.cycle(list(paths)), clients, seconds, packed=packed)
 
 
 def ask_all(port: int, paths: Iterable[str], *, clients: int, seconds: float) -> Rate:
@@ -91,7 +93,10 @@ def ask_all(port: int, paths: Iterable[str], *, clients: int, seconds: float) ->
     return _run(port, iter(list(paths)), clients, seconds)
 
 
-def _run(port: int, paths: Iterator[str], clients: int, seconds: float) -> Rate:
+def _run(
+    port: int, paths: Iterator[str], clients: int, seconds: float, *, packed: bool = True
+) -> Rate:
+    headers = "Accept-Encoding: gzip\r\n" if packed else ""
     lock = threading.Lock()
     counts: list[tuple[int, int, float]] = []
     failures: list[str] = []
@@ -105,7 +110,7 @@ def _run(port: int, paths: Iterator[str], clients: int, seconds: float) -> Rate:
                 path = next(paths, None)
             if path is None:
                 break
-            status, body = connection.get(path, "Accept-Encoding: gzip\r\n")
+            status, body = connection.get(path, headers)
             if status not in (200, 204):
                 failures.append(f"{status} {path} {body[:200]!r}")
                 break

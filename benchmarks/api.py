@@ -12,20 +12,24 @@ import argparse
 import math
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
+import psycopg
 from rich.console import Console
-from sqlalchemy import text
+from sqlalchemy import URL, text
 
 from benchmarks import _servers
 from benchmarks._load import Rate, ask, ask_all
 from benchmarks._province import fill
 from benchmarks._report import show
 from service.db.engine import Database
+from service.exports.files import MOST_INDEXED
+from service.ogc.paging import Position
 from service.settings import Settings
 from service.tiles.prepare import prepare
 
@@ -52,11 +56,32 @@ ALTER TABLE peer.households ADD PRIMARY KEY (id);
 CREATE INDEX ON peer.households USING gist (geometry);
 """
 
-_PAGE = """
-SELECT concat('{"type":"Feature","id":', id, ',"geometry":', ST_AsGeoJSON(geometry, 15),
-    ',"properties":', to_jsonb(grids) - 'geometry', '}')
-FROM peer.grids AS grids ORDER BY id LIMIT 1000
-"""
+_FAR = 1_000_000
+_PLAIN = ", not packed"
+
+#: The same pages by bare SQL from the plain tables: one prepared statement, a feature a row.
+_PAGES = {
+    "page of 1,000 polygons, not packed": """
+        SELECT concat('{"type":"Feature","id":', id, ',"geometry":', ST_AsGeoJSON(geometry, 15),
+            ',"properties":', json_build_object(
+                'grid_code', grid_code, 'community_code', community_code,
+                'community_name', community_name, 'kind', kind, 'flag', flag, 'reason', reason,
+                'records', records, 'households', households, 'target', target,
+                'posts_required', posts_required, 'posts_filled', posts_filled,
+                'vacancies', vacancies
+            ), '}')
+        FROM peer.grids ORDER BY id LIMIT 1000
+    """,
+    "page of 1,000 points, not packed": """
+        SELECT concat('{"type":"Feature","id":', id, ',"geometry":', ST_AsGeoJSON(geometry, 7),
+            ',"properties":', json_build_object(
+                'reference', reference, 'address', address, 'building', building, 'unit', unit,
+                'households', households, 'community', community, 'grid_code', grid_code,
+                'method', method
+            ), '}')
+        FROM peer.households ORDER BY id LIMIT 1000
+    """,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +94,7 @@ class Place:
     community: str
     grid_code: str
     grid_id: int
+    token: str
     households: int
     grids: int
 
@@ -109,8 +135,13 @@ def look(database: Database) -> Place:
         counts = session.execute(
             text("SELECT (SELECT count(*) FROM household), (SELECT count(*) FROM peer.grids)")
         ).one()
+        before = session.scalar(
+            text("SELECT id FROM household ORDER BY id LIMIT 1 OFFSET :offset"),
+            {"offset": min(_FAR, counts[0] - 10) - 1},
+        )
     box = ",".join(f"{value:.6f}" for value in (lon - reach, lat - reach, lon + reach, lat + reach))
-    return Place(lon, lat, box, grid.community_code, grid.grid_code, grid.id, *counts)
+    token = Position((before,), counts[0]).token()
+    return Place(lon, lat, box, grid.community_code, grid.grid_code, grid.id, token, *counts)
 
 
 def tiles_around(place: Place, zoom: int, most: int = 400) -> Iterator[tuple[int, int]]:
@@ -134,13 +165,17 @@ def tiles_around(place: Place, zoom: int, most: int = 400) -> Iterator[tuple[int
 def questions(place: Place) -> dict[str, dict[str, str]]:
     """Each question and how every server is asked."""
     own, tipg = "/collections/{}/items", "/collections/peer.{}/items"
-    last = min(1_000_000, place.households - 10)
+    last = min(_FAR, place.households - 10)
     only = f"community_code={place.community}"
     return {
-        "page of 1,000 polygons": {
-            "gridward": own.format("grids") + "?limit=1000",
-            "tipg": tipg.format("grids") + "?limit=1000",
-            "pygeoapi": own.format("grids") + "?limit=1000&f=json",
+        **{
+            f"page of 1,000 {what}{how}": {
+                "gridward": own.format(table) + "?limit=1000",
+                "tipg": tipg.format(table) + "?limit=1000",
+                "pygeoapi": own.format(table) + "?limit=1000&f=json",
+            }
+            for what, table in (("polygons", "grids"), ("points", "households"))
+            for how in ("", _PLAIN)
         },
         "box of about 500 points": {
             "gridward": own.format("households") + f"?limit=1000&bbox={place.box}",
@@ -152,7 +187,13 @@ def questions(place: Place) -> dict[str, dict[str, str]]:
             "tipg": tipg.format("grids") + f"?limit=1000&{only}",
             "pygeoapi": own.format("grids") + f"?limit=1000&f=json&{only}",
         },
+        # ours by the token of the page before; the others know offsets alone
         f"10 rows from {last:,} on": {
+            "gridward": own.format("households") + f"?limit=10&token={place.token}",
+            "tipg": tipg.format("households") + f"?limit=10&offset={last}",
+            "pygeoapi": own.format("households") + f"?limit=10&f=json&offset={last}",
+        },
+        f"10 rows from {last:,} on, by offset": {
             "gridward": own.format("households") + f"?limit=10&offset={last}",
             "tipg": tipg.format("households") + f"?limit=10&offset={last}",
             "pygeoapi": own.format("households") + f"?limit=10&f=json&offset={last}",
@@ -173,18 +214,26 @@ def tile_path(server: str, layer: str, zoom: int, row: int, column: int) -> str:
     return f"/collections/peer.{layer}/tiles/WebMercatorQuad/{zoom}/{column}/{row}"
 
 
-def bare_sql(database: Database, seconds: float) -> float:
-    """Pages of 1,000 polygons a second by bare SQL, one connection."""
-    connection = database.engine.raw_connection()
-    pages, began = 0, perf_counter()
-    with connection.cursor() as cursor:
-        while perf_counter() - began < seconds:
-            cursor.execute(_PAGE)
-            cursor.fetchall()
-            pages += 1
-    rate = pages / (perf_counter() - began)
-    connection.close()
-    return rate
+def bare_sql(url: URL, statement: str, clients: int, seconds: float) -> float:
+    """Pages a second by bare SQL, each client with a connection of its own."""
+    place = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    pages: list[int] = []
+    began = perf_counter()
+
+    def client() -> None:
+        done = 0
+        with psycopg.connect(place, autocommit=True) as connection:
+            while perf_counter() - began < seconds:
+                connection.execute(statement, prepare=True).fetchall()
+                done += 1
+        pages.append(done)
+
+    threads = [threading.Thread(target=client) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(pages) / (perf_counter() - began)
 
 
 Cell = float | str | None
@@ -201,8 +250,9 @@ class Bench:
     def measure(self, server: _servers.Server, clients: int) -> None:
         """Ask one server every question."""
         for question, addresses in questions(self.place).items():
-            self._note(question, clients, server, lambda path=addresses[server.name]: ask(
-                server.port, [path], clients=clients, seconds=self.seconds
+            packed = not question.endswith(_PLAIN)
+            self._note(question, clients, server, lambda path=addresses[server.name], p=packed: ask(
+                server.port, [path], clients=clients, seconds=self.seconds, packed=p
             ))  # fmt: skip
         if server.name == "pygeoapi":
             return
@@ -220,6 +270,12 @@ class Bench:
         self._note("the same tile again, zoom 13", clients, server, lambda: ask(
             server.port, [path], clients=clients, seconds=self.seconds
         ))  # fmt: skip
+
+    def measure_sql(self, url: URL, clients: int) -> None:
+        """Read the pages by bare SQL."""
+        for question, statement in _PAGES.items():
+            rate = bare_sql(url, statement, clients, self.seconds)
+            self.rows.setdefault((question, clients), {})["sql"] = rate
 
     def _note(
         self, question: str, clients: int, server: _servers.Server, run: Callable[[], Rate]
@@ -244,6 +300,12 @@ def ratio(row: dict[str, Cell]) -> float | None:
     return own / max(peers) if isinstance(own, float) and peers and max(peers) else None
 
 
+def share(row: dict[str, Cell]) -> float | None:
+    """Of the rate of bare SQL."""
+    own, bare = row.get("gridward"), row.get("sql")
+    return own / bare if isinstance(own, float) and isinstance(bare, float) and bare else None
+
+
 def exports(server: _servers.Server, database: Database, folder: Path) -> list[list[Cell]]:
     """Seconds of each format over HTTP against ogr2ogr, and the server's memory after it."""
     url = database.url
@@ -252,13 +314,20 @@ def exports(server: _servers.Server, database: Database, folder: Path) -> list[l
     )
     drivers = {"csv": "CSV", "geojson": "GeoJSON", "fgb": "FlatGeobuf", "gpkg": "GPKG"}
     rows: list[list[Cell]] = []
+    with database.session() as session:
+        rows_in_all = session.scalar(text("SELECT count(*) FROM household")) or 0
     for suffix in ("csv", "geojson", "geojson.gz", "parquet", "fgb", "gpkg"):
         began = perf_counter()
         size = _download(server.port, f"/exports/households.{suffix}")
         own = perf_counter() - began
         other: Cell = None
         if suffix in drivers:
-            other = _ogr2ogr(drivers[suffix], folder / f"peer.{suffix}", source)
+            other = _ogr2ogr(
+                drivers[suffix],
+                folder / f"peer.{suffix}",
+                source,
+                indexed=rows_in_all <= MOST_INDEXED,
+            )
         times = other / own if isinstance(other, float) else None
         rows.append([f"households.{suffix}", own, other, times, size / 1e6, server.peak_mib()])
     return rows
@@ -278,10 +347,10 @@ def _download(port: int, path: str) -> int:
     return size
 
 
-def _ogr2ogr(driver: str, path: Path, source: str) -> Cell:
+def _ogr2ogr(driver: str, path: Path, source: str, *, indexed: bool) -> Cell:
     options = ["-lco", "GEOMETRY=AS_XY"] if driver == "CSV" else []
-    if driver == "FlatGeobuf":  # ours has none at this size
-        options = ["-lco", "SPATIAL_INDEX=NO"]
+    if driver == "FlatGeobuf":  # ours has none where it is large
+        options = ["-lco", f"SPATIAL_INDEX={'YES' if indexed else 'NO'}"]
     command = ["ogr2ogr", "-f", driver, *options, str(path), source, "peer.households"]
     began = perf_counter()
     try:
@@ -328,13 +397,13 @@ def run(database: Database, folder: Path, seconds: float, with_exports: bool) ->
             console.print("exports")
             with _servers.gridward(url, folder) as fresh:
                 exported = exports(fresh, database, folder)
-    floor = bare_sql(database, seconds)
-    _report(bench, floor, memory, exported, prepared)
+    for clients in (1, 8):
+        bench.measure_sql(url, clients)
+    _report(bench, memory, exported, prepared)
 
 
 def _report(
     bench: Bench,
-    floor: float,
     memory: dict[str, float],
     exported: list[list[Cell]],
     prepared: float,
@@ -343,16 +412,17 @@ def _report(
     peaks = ", ".join(f"{name} {value:,.0f}" for name, value in memory.items())
     show(
         f"Answers a second; {place.households:,} households, {place.grids:,} grids, two processes "
-        f"a server; tiles prepared in {prepared:.1f} s. A page of 1,000 polygons by bare SQL, one "
-        f"connection: {floor:.1f}. Peak MiB of a process: {peaks}",
+        f"a server; tiles prepared in {prepared:.1f} s. Times: to the faster peer; of SQL: to the "
+        f"same page by bare SQL from a plain table. Peak MiB of a process: {peaks}",
         (
-            "question", "clients", "gridward", "tipg", "pygeoapi", "times", "slowest ms", "kB",
-            "tipg kB",
+            "question", "clients", "gridward", "tipg", "pygeoapi", "times", "of SQL", "slowest ms",
+            "kB", "tipg kB",
         ),
         (
             (
                 question, clients, row.get("gridward"), row.get("tipg"), row.get("pygeoapi"),
-                ratio(row), row.get("slowest"), row.get("gridward kB"), row.get("tipg kB"),
+                ratio(row), share(row), row.get("slowest"), row.get("gridward kB"),
+                row.get("tipg kB"),
             )
             for (question, clients), row in bench.rows.items()
         ),

@@ -51,6 +51,8 @@ class Settings(BaseSettings):
         Whether opening the database brings its tables up to date.
     host, port
         Where ``gridward serve`` listens.
+    workers : int
+        Processes of ``gridward serve``.
     token : pydantic.SecretStr or None
         Whoever shows it may write. None lets only this machine write.
     require_if_match : bool
@@ -87,6 +89,7 @@ class Settings(BaseSettings):
     auto_migrate: bool = True
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
+    workers: int = Field(default=1, ge=1)
     token: SecretStr | None = Field(default=None, min_length=1)
     require_if_match: bool = True
     publish: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)] = ()

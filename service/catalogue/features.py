@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Text, and_, cast, false, func, or_, true
+from sqlalchemy import ColumnElement, Text, and_, bindparam, cast, false, func, or_, true
 from sqlalchemy.dialects.postgresql import array
 
 from service.catalogue.collection import Collection
@@ -118,7 +118,7 @@ def _in_boxes(collection: Collection, boxes: Sequence[Box], crs: Crs) -> ColumnE
 def _envelope(box: Box, crs: Crs, srid: int) -> ColumnElement[Any]:
     west, south, east, north = box
     if west < east and south < north:
-        area = func.ST_MakeEnvelope(west, south, east, north, crs.srid)
+        area = func.ST_MakeEnvelope(*map(_known, box), _known(crs.srid))
     else:
         # without width or height it is a line or a point: nothing meets a polygon without area
         corners = (
@@ -132,6 +132,11 @@ def _envelope(box: Box, crs: Crs, srid: int) -> ColumnElement[Any]:
     if longest > 0.0:
         area = func.ST_Segmentize(area, longest)
     return func.ST_Transform(area, srid)
+
+
+def _known(number: float) -> ColumnElement[float]:
+    """A number that the planner shall know: a box may hold a handful of features or all of them."""
+    return bindparam(None, number, literal_execute=True)
 
 
 def _during(collection: Collection, interval: Interval) -> ColumnElement[bool]:

@@ -18,8 +18,8 @@ from psycopg import sql
 from sqlalchemy import Executable
 from sqlalchemy.orm import Session
 
+from service.db.batches import prepared
 from service.db.failures import translating
-from service.db.frames import prepared
 
 __all__ = ["Field", "copying", "encode", "read_arrays_of"]
 

@@ -1,61 +1,28 @@
-"""What a PostgreSQL type is on the way: in COPY's CSV, in Arrow, in pandas, in COPY's binary."""
+"""What a PostgreSQL type is on the way between Arrow, pandas and COPY's binary format."""
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-import psycopg
 import pyarrow as pa
 import pyarrow.csv
 import shapely
 from pgpq import ArrowToPostgresBinaryEncoder, encoders
 from pgpq import schema as pgpq_schema
-from psycopg import sql
-from psycopg.postgres import types as known_types
 
 from service.db.base import SRID
+from service.db.csv_columns import ARROW, IS_TIME, Column
 
 __all__ = [
-    "Column",
-    "batch_schema",
     "binary_code",
-    "csv_expression",
-    "describe",
     "encoder_of",
-    "parse_csv",
     "to_arrow",
-    "to_batch",
     "to_pandas",
 ]
 
-_ARROW: Final = {
-    "bool": pa.bool_(),
-    "int2": pa.int16(),
-    "int4": pa.int32(),
-    "int8": pa.int64(),
-    "float4": pa.float32(),
-    "float8": pa.float64(),
-    "text": pa.string(),
-    "varchar": pa.string(),
-    "bytea": pa.binary(),
-    "jsonb": pa.string(),
-    "date": pa.date32(),
-    "timestamp": pa.timestamp("us"),
-    "timestamptz": pa.timestamp("us", "UTC"),
-}
-_ARROW_IN_CSV: Final = {
-    **{name: _ARROW[name] for name in ("bool", "int2", "int4", "int8", "float4", "float8")},
-    "numeric": pa.float64(),
-    "date": pa.timestamp("s"),
-    "timestamp": pa.int64(),
-    "timestamptz": pa.int64(),
-}
 _BINARY_CODES: Final = {
     "bool": "?",
     "int2": ">i2",
@@ -65,126 +32,12 @@ _BINARY_CODES: Final = {
     "float8": ">f8",
 }
 _IS_JSON: Final = frozenset({"json", "jsonb"})
-_IS_TIME: Final = frozenset({"timestamp", "timestamptz"})
 
 #: The flag in the type number of extended WKB that says that an SRID follows.
 _HAS_SRID: Final = 0x20000000
 _POINT_RECORD: Final = np.dtype(
     [("order", "u1"), ("type", "<u4"), ("srid", "<u4"), ("x", "<f8"), ("y", "<f8")]
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of a query or a table.
-
-    Attributes
-    ----------
-    name : str
-        Its name.
-    type : str
-        The type's name in ``pg_type``; of the elements, for an array.
-    is_array : bool
-        Whether it is an array of that type.
-    """
-
-    name: str
-    type: str
-    is_array: bool
-
-
-def describe(cursor: psycopg.Cursor[Any]) -> list[Column]:
-    """The columns of what a cursor has just executed."""
-    found = []
-    for column in cursor.description or ():
-        info = known_types.get(column.type_code)
-        if info is None:  # a type of an extension; the only ones here are PostGIS's
-            found.append(Column(column.name, "geometry", is_array=False))
-        else:
-            is_array = info.array_oid == column.type_code
-            found.append(Column(column.name, info.name, is_array=is_array))
-    return found
-
-
-def csv_expression(column: Column, geometry: str | None) -> sql.Composable:
-    """A column ``q.name`` in a form that loses nothing in CSV and is quick to parse."""
-    name = sql.Identifier("q", column.name)
-    if column.is_array:
-        return sql.SQL("to_json({})").format(name)
-    if column.name == geometry:
-        # SQLAlchemy selects a geometry as extended WKB already
-        form = "encode({}, 'hex')" if column.type == "bytea" else "encode(ST_AsEWKB({}), 'hex')"
-        return sql.SQL(form).format(name)
-    if column.type in _IS_TIME:
-        return sql.SQL("CAST(extract(epoch FROM {}) * 1000000 AS bigint)").format(name)
-    return name
-
-
-def parse_csv(
-    rows: bytes, columns: Sequence[Column], geometry: str | None, *, threads: bool = True
-) -> pa.Table:
-    """COPY's CSV as an Arrow table; columns are numbered, since a query may repeat a name.
-
-    Without threads it takes less memory, and no longer for a few megabytes.
-    """
-    types = {
-        str(position): (
-            pa.string()
-            if column.is_array or column.name == geometry
-            else _ARROW_IN_CSV.get(column.type, pa.string())
-        )
-        for position, column in enumerate(columns)
-    }
-    if not rows:
-        return pa.schema(types.items()).empty_table()
-    return pyarrow.csv.read_csv(
-        io.BytesIO(rows),
-        read_options=pyarrow.csv.ReadOptions(column_names=list(types), use_threads=threads),
-        parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
-        convert_options=pyarrow.csv.ConvertOptions(
-            column_types=types,
-            null_values=[""],
-            true_values=["t"],
-            false_values=["f"],
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=False,
-        ),
-    )
-
-
-def to_batch(table: pa.Table, columns: Sequence[Column], geometry: str) -> pa.RecordBatch:
-    """A parsed table as one batch with the types and names of the query, its geometry as bytes."""
-    arrays = []
-    for position, column in enumerate(columns):
-        values = table.column(position).combine_chunks()
-        if isinstance(values, pa.ChunkedArray):
-            values = pa.concat_arrays(values.chunks) if values.num_chunks else values.chunk(0)
-        if column.name == geometry:
-            values = _bytes_from_hex(values)
-        elif column.type in _IS_TIME:
-            values = values.cast(_ARROW[column.type])
-        arrays.append(values)
-    return pa.RecordBatch.from_arrays(arrays, names=[column.name for column in columns])
-
-
-def batch_schema(columns: Sequence[Column], geometry: str) -> pa.Schema:
-    """The schema of :func:`to_batch`."""
-    return to_batch(parse_csv(b"", columns, geometry), columns, geometry).schema
-
-
-def _bytes_from_hex(values: pa.StringArray) -> pa.BinaryArray:
-    """Bytes from hexadecimal text, all of Arrow's buffer in one step."""
-    if not len(values):
-        return pa.array([], type=pa.binary())
-    offsets = np.frombuffer(values.buffers()[1], dtype="<i4")
-    offsets = offsets[values.offset : values.offset + len(values) + 1]
-    digits = values.buffers()[2][int(offsets[0]) : int(offsets[-1])]
-    halved = ((offsets - offsets[0]) // 2).astype("<i4")
-    found = [None, pa.py_buffer(halved), pa.py_buffer(bytes.fromhex(str(digits, "ascii")))]
-    if values.null_count:
-        present = np.packbits(values.is_valid().to_numpy(zero_copy_only=False), bitorder="little")
-        found[0] = pa.py_buffer(present)
-    return pa.BinaryArray.from_buffers(pa.binary(), len(values), found)
 
 
 def to_pandas(values: pa.ChunkedArray, column: Column, geometry: str | None) -> Any:
@@ -194,8 +47,8 @@ def to_pandas(values: pa.ChunkedArray, column: Column, geometry: str | None) -> 
     if column.is_array or column.type in _IS_JSON:
         decoded = [None if text is None else json.loads(text) for text in values.to_pylist()]
         return pd.Series(decoded, dtype=object)
-    if column.type in _IS_TIME:
-        return values.cast(_ARROW[column.type]).to_pandas()
+    if column.type in IS_TIME:
+        return values.cast(ARROW[column.type]).to_pandas()
     return values.to_pandas()
 
 
@@ -231,7 +84,7 @@ def to_arrow(values: Any, target: Column) -> pa.Array:
     """
     if target.type == "geometry" and not target.is_array:
         return _to_ewkb(np.asarray(values, dtype=object))
-    kind = _ARROW.get(target.type)
+    kind = ARROW.get(target.type)
     if kind is None:
         raise ValueError(f"column {target.name}: the type {target.type} cannot be copied")
     if target.is_array:

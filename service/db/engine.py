@@ -157,14 +157,19 @@ def _engine(url: URL | None, *, reads: bool) -> Engine:
     if "connect_timeout" not in url.query:
         options["connect_timeout"] = _CONNECT_LIMIT_S
     if reads:
-        options["autocommit"] = True
+        options |= {"autocommit": True, "prepare_threshold": 2}
         engine = create_engine(
-            url, hide_parameters=True, connect_args=options, pool_reset_on_return=None
+            url,
+            hide_parameters=True,
+            connect_args=options,
+            pool_reset_on_return=None,
+            pool_use_lifo=True,  # few connections, which have their statements prepared
         )
 
         @event.listens_for(engine, "connect")
-        def _plain_plans(connection: Any, _: object) -> None:
-            # compiling a plan takes longer than a page
+        def _set_up(connection: Any, _: object) -> None:
+            # making a plan takes longer than finding a feature, and compiling one than a page
+            connection.execute("SET plan_cache_mode = force_generic_plan")
             connection.execute("SET jit = off")
 
     else:

@@ -6,14 +6,12 @@ COPY's binary format, encoded from Arrow. Both keep every bit of a coordinate.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import psycopg
 import pyarrow as pa
 from numpy.typing import NDArray
 from pgpq import ArrowToPostgresBinaryEncoder
@@ -23,13 +21,13 @@ from sqlalchemy.orm import Session
 
 from geodata.schema import STORAGE_CRS
 from service.db import columns as kinds
+from service.db.batches import Query, driver_connection, pieces
+from service.db.csv_columns import Column, describe, parse_csv
 from service.db.failures import translating
 
 __all__ = [
     "copy_frame",
-    "prepared",
     "read_arrays",
-    "read_batches",
     "read_frame",
     "read_frames",
     "read_packed",
@@ -87,42 +85,6 @@ def read_frames(
     yield from _read(session, statement, parameters, geometry=geometry, rows=rows)
 
 
-def read_batches(
-    session: Session,
-    statement: Executable,
-    parameters: Mapping[str, Any] | None = None,
-    *,
-    geometry: str = "geometry",
-    rows: int = _ROWS_AT_ONCE,
-) -> tuple[pa.Schema, Generator[pa.RecordBatch, None, None]]:
-    """Read the rows of a query as Arrow batches, for writers: no geometry is parsed on the way.
-
-    Parameters
-    ----------
-    session, statement, parameters
-        As for :func:`read_frame`; no column is an array.
-    geometry : str
-        The geometry column, WKB as ``ST_AsBinary`` gives it; it stays so.
-    rows : int
-        Rows in a batch, at most.
-
-    Returns
-    -------
-    schema, batches
-        The batches, none for no rows, are read while they are taken. Close them if some may be
-        left: the connection is busy until then.
-    """
-    query = _Query(session, statement, parameters)
-
-    def batches() -> Generator[pa.RecordBatch, None, None]:
-        with closing(_pieces(query, geometry, rows)) as pieces:
-            for piece in pieces:
-                table = kinds.parse_csv(b"".join(piece), query.columns, geometry, threads=False)
-                yield kinds.to_batch(table, query.columns, geometry)
-
-    return kinds.batch_schema(query.columns, geometry), batches()
-
-
 def read_table(
     session: Session, statement: Executable, parameters: Mapping[str, Any] | None = None
 ) -> pd.DataFrame:
@@ -151,7 +113,7 @@ def read_arrays(
     ValueError
         A column is of another type, or holds a null.
     """
-    query = _Query(session, statement, parameters)
+    query = Query(session, statement, parameters)
     names = [column.name for column in query.columns]
     fields: list[tuple[str, str] | tuple[str, str, int]] = [("fields", ">i2")]
     for position, column in enumerate(query.columns):
@@ -251,9 +213,9 @@ def copy_frame(
     session.flush()
     place = sql.Identifier(*table.split("."))
     listed = sql.SQL(", ").join(map(sql.Identifier, names))
-    with translating(), _driver_connection(session).cursor() as cursor:
+    with translating(), driver_connection(session).cursor() as cursor:
         cursor.execute(sql.SQL("SELECT {} FROM {} LIMIT 0").format(listed, place))
-        targets = kinds.describe(cursor)
+        targets = describe(cursor)
         settled = sql.SQL(", FREEZE") if freeze else sql.SQL("")
         copying = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary{})").format(
             place, listed, settled
@@ -264,7 +226,7 @@ def copy_frame(
     return len(frame)
 
 
-def _encoded(frame: pd.DataFrame, targets: Sequence[kinds.Column]) -> Iterator[bytes]:
+def _encoded(frame: pd.DataFrame, targets: Sequence[Column]) -> Iterator[bytes]:
     """The bytes of a binary COPY, in pieces."""
     encoder: Any = None
     for begin in range(0, max(len(frame), 1), _ROWS_AT_ONCE):
@@ -293,42 +255,23 @@ def _read(
     rows: int | None,
 ) -> Iterator[Any]:
     """Frames of at most ``rows`` rows, at least one; COPY sends one row a message."""
-    query = _Query(session, statement, parameters)
+    query = Query(session, statement, parameters)
     if geometry is not None and geometry not in {column.name for column in query.columns}:
         raise ValueError(f"the query has no column {geometry}")
     given = False
-    for piece in _pieces(query, geometry, rows):
+    for piece in pieces(query, geometry, rows):
         yield _frame(piece, query.columns, geometry)
         given = True
     if not given:
         yield _frame([], query.columns, geometry)
 
 
-def _pieces(
-    query: _Query, geometry: str | None, rows: int | None
-) -> Generator[list[bytes | bytearray | memoryview], None, None]:
-    """The rows as COPY sends them, at most so many at once; none for no rows."""
-    waiting: list[bytes | bytearray | memoryview] = []
-    with (
-        translating(),
-        query.cursor() as cursor,
-        cursor.copy(query.copy_csv(geometry), query.parameters) as stream,
-    ):
-        for row in stream:
-            waiting.append(row)
-            if len(waiting) == rows:
-                yield waiting
-                waiting = []
-    if waiting:
-        yield waiting
-
-
 def _frame(
     rows: Sequence[bytes | bytearray | memoryview],
-    columns: Sequence[kinds.Column],
+    columns: Sequence[Column],
     geometry: str | None,
 ) -> Any:
-    table = kinds.parse_csv(b"".join(rows), columns, geometry)
+    table = parse_csv(b"".join(rows), columns, geometry)
     values = {
         column.name: kinds.to_pandas(table.column(position), column, geometry)
         for position, column in enumerate(columns)
@@ -336,44 +279,3 @@ def _frame(
     if geometry is None:
         return pd.DataFrame(values)
     return gpd.GeoDataFrame(values, geometry=geometry, crs=STORAGE_CRS)
-
-
-def _driver_connection(session: Session) -> psycopg.Connection[Any]:
-    connection: Any = session.connection().connection.driver_connection
-    return connection
-
-
-def prepared(
-    session: Session, statement: Executable, parameters: Mapping[str, Any] | None
-) -> tuple[psycopg.Connection[Any], sql.SQL, dict[str, Any]]:
-    """The driver's connection, and a statement with its values as the driver wants them."""
-    session.flush()
-    compiled = statement.params(**(parameters or {})).compile(  # type: ignore[attr-defined]
-        dialect=session.get_bind().dialect, compile_kwargs={"render_postcompile": True}
-    )
-    return _driver_connection(session), sql.SQL(str(compiled)), compiled.params
-
-
-class _Query:
-    """A statement ready for COPY: its text, its values and the types of its columns."""
-
-    def __init__(
-        self, session: Session, statement: Executable, parameters: Mapping[str, Any] | None
-    ) -> None:
-        self._connection, self._text, self.parameters = prepared(session, statement, parameters)
-        described = sql.SQL("SELECT * FROM ({}) AS q LIMIT 0").format(self._text)
-        with translating(), psycopg.ClientCursor(self._connection) as cursor:
-            cursor.execute(described, self.parameters)
-            self.columns = kinds.describe(cursor)
-
-    def cursor(self) -> psycopg.Cursor[Any]:
-        return self._connection.cursor()
-
-    def copy_csv(self, geometry: str | None) -> sql.Composed:
-        chosen = sql.SQL(", ").join(kinds.csv_expression(each, geometry) for each in self.columns)
-        return sql.SQL(
-            "COPY (SELECT {} FROM ({}) AS q) TO STDOUT (FORMAT csv, ENCODING 'UTF8')"
-        ).format(chosen, self._text)
-
-    def copy_binary(self) -> sql.Composed:
-        return sql.SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(self._text)

@@ -11,19 +11,19 @@ import pyarrow as pa
 from sqlalchemy import ColumnElement, LargeBinary, func, select
 from sqlalchemy.orm import Session
 
-from geodata.write.batches import write_batches
+from geodata.batches import write_batches
 from service.catalogue.collection import Collection
 from service.catalogue.features import identifier, selected
 from service.catalogue.selection import Selection
-from service.db.frames import read_batches
+from service.db.batches import read_batches
 from service.exports.counting import count_rows
 
-__all__ = ["write_file"]
+__all__ = ["MOST_INDEXED", "write_file"]
 
 #: Rows in memory at once.
 _ROWS: Final = 2_000
 #: The index of a FlatGeobuf file is built in memory, so a larger one has none.
-_MOST_INDEXED: Final = 250_000
+MOST_INDEXED: Final = 250_000
 
 
 def write_file(
@@ -94,7 +94,7 @@ def _indexed(
     conditions: list[ColumnElement[bool]],
 ) -> bool:
     """Whether a FlatGeobuf file gets its index, which cannot hold a feature without a place."""
-    if count_rows(session, collection, selection) > _MOST_INDEXED:
+    if count_rows(session, collection, selection) > MOST_INDEXED:
         return False
     missing = collection.column(collection.geometry).is_(None)
     found = select(1).select_from(collection.source).where(*conditions, missing).limit(1)

@@ -92,10 +92,8 @@ def count_statement(
 
 def feature_statement(collection: Collection, crs: Crs, values: Sequence[Any]) -> Statement:
     """The text of one feature, by the values of its key."""
-    names = [f"key_{number}" for number in range(len(values))]
-    places = {name: sql.Placeholder(name) for name in names}
-    frame = _feature(collection, crs).format(**places)
-    return Statement(frame, dict(zip(names, values, strict=True)))
+    bound = {f"key_{number}": value for number, value in enumerate(values)}
+    return Statement(_feature(collection, crs), bound)
 
 
 def _bound(conditions: Sequence[ColumnElement[bool]]) -> Statement:
@@ -170,11 +168,14 @@ def _count(light: Collection) -> sql.SQL:
 
 @lru_cache(_FRAMES)
 def _feature(collection: Collection, crs: Crs) -> sql.SQL:
+    names = [f"key_{number}" for number in range(len(collection.key))]
     conditions = (
-        column == cast(literal_column(f"$key_{number}$"), column.type)
-        for number, column in enumerate(collection.key_columns)
+        column == cast(literal_column(f"${name}$"), column.type)
+        for column, name in zip(collection.key_columns, names, strict=True)
     )
-    return template(select(feature_text(collection, crs)).where(*conditions))
+    frame = template(select(feature_text(collection, crs)).where(*conditions))
+    places = {name: sql.Placeholder(name) for name in names}
+    return sql.SQL(frame.format(**places).as_string(None))
 
 
 def _ranked(

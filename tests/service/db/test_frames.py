@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session
 
-from service.db.columns import Column, parse_csv, to_arrow, to_pandas
+from service.db.columns import to_arrow, to_pandas
+from service.db.csv_columns import Column, parse_csv
 from service.db.engine import Database
 from service.db.frames import copy_frame, read_arrays, read_frame, read_frames, read_table
 from service.divisions.models import Dataset

@@ -1,15 +1,21 @@
-"""Arrow batches -> a file, a batch at a time: what is written never has to be in memory."""
+"""Arrow batches -> a file, a batch at a time: what is written never has to be in memory.
+
+GDAL writes in a process of its own, ``python -m geodata.batches``, which the batches reach through
+a pipe. It works beside the one that reads them, and what it takes is given back at the end; without
+the libraries of frames, which its bindings bring along, it is half as large.
+"""
 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet
-import pyogrio
 import shapely
 from pyproj import CRS
 
@@ -25,8 +31,13 @@ BATCH_SUFFIXES: Final = (*_DRIVERS, ".parquet")
 
 #: Rows that Parquet holds back until it writes them, and a reader skips or reads together.
 _ROW_GROUP: Final = 20_000
-#: Bytes that GDAL takes to build the index of a GeoPackage, beyond which it goes on in SQLite.
-_INDEX_BYTES: Final = str(4 * 1024 * 1024)
+_GDAL_OPTIONS: Final = {
+    # bytes to build the index of a GeoPackage in, beyond which it goes on in SQLite
+    "OGR_GPKG_MAX_RAM_USAGE_RTREE": str(64 * 1024 * 1024),
+    # no one looks at the file before it is whole, so it need not survive a crash on the way
+    "OGR_SQLITE_SYNCHRONOUS": "OFF",
+    "OGR_SQLITE_JOURNAL": "OFF",
+}
 _GEO: Final = b"ARROW:extension:name"
 
 
@@ -68,25 +79,55 @@ def write_batches(
     if path.suffix == ".parquet":
         _write_parquet(schema, batches, path, geometry=geometry, geometry_type=geometry_type)
         return
-    options = {}
+    options = {
+        "layer": layer,
+        "driver": _DRIVERS[path.suffix],
+        "geometry_name": geometry,
+        "geometry_type": geometry_type,
+        "crs": STORAGE_CRS,
+    }
     if path.suffix == ".fgb":
         options["SPATIAL_INDEX"] = "YES" if index else "NO"
-    pyogrio.set_gdal_config_options({"OGR_GPKG_MAX_RAM_USAGE_RTREE": _INDEX_BYTES})
-    marked = _marked(schema, geometry)
-    reader = pa.RecordBatchReader.from_batches(marked, (each.cast(marked) for each in batches))
+    command = [sys.executable, "-m", "geodata.batches", str(path), json.dumps(options)]
+    process = subprocess.Popen(  # noqa: S603 - our own program; the path is no command
+        command, stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     try:
-        pyogrio.write_arrow(
-            reader,
-            path,
-            layer=layer,
-            driver=_DRIVERS[path.suffix],
-            geometry_name=geometry,
-            geometry_type=geometry_type,
-            crs=STORAGE_CRS,
-            **options,
-        )
-    except pyogrio.errors.DataSourceError as error:
-        raise UnavailableError(f"{path.name} cannot be written: {error}") from error
+        _send(_marked(schema, geometry), batches, process)
+        _, said = process.communicate()
+    finally:
+        process.kill()  # nothing where it has ended
+        process.wait()
+    if process.returncode:
+        lines = said.decode(errors="replace").strip().splitlines() or ["the writer was ended"]
+        raise UnavailableError(f"{path.name} cannot be written: {lines[-1]}")
+
+
+def _send(
+    schema: pa.Schema, batches: Iterator[pa.RecordBatch], process: subprocess.Popen[bytes]
+) -> None:
+    if process.stdin is None:
+        raise ValueError("the writer takes no input")
+    try:
+        with pa.ipc.new_stream(process.stdin, schema) as stream:
+            for batch in batches:
+                stream.write_batch(batch.cast(schema))
+    except BrokenPipeError:
+        pass  # it says why itself
+
+
+def _write_from_pipe(path: str, options: dict[str, str]) -> None:
+    """Write what comes in through the pipe; the process that does this does nothing else."""
+    # the bindings take them for missing
+    for name in ("geopandas", "pandas"):
+        sys.modules[name] = None  # type: ignore[assignment]
+    import pyogrio
+
+    pyogrio.set_gdal_config_options(_GDAL_OPTIONS)
+    # Arrow's own pool keeps what it took
+    pa.set_memory_pool(pa.system_memory_pool())
+    with pa.ipc.open_stream(sys.stdin.buffer) as reader:
+        pyogrio.write_arrow(reader, path, **options)
 
 
 def _marked(schema: pa.Schema, geometry: str) -> pa.Schema:
@@ -130,3 +171,7 @@ def _around(
     if box is None:
         return west, south, east, north
     return min(box[0], west), min(box[1], south), max(box[2], east), max(box[3], north)
+
+
+if __name__ == "__main__":
+    _write_from_pipe(sys.argv[1], json.loads(sys.argv[2]))
