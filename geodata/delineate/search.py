@@ -47,13 +47,15 @@ class Effort:
         Sweeps that a recombination tries.
     starts, least : int
         Searches at the most and at the least, each from another seed; the best counts.
+    uneven : int
+        Searches after which balance counts for more where the loads are not even.
     most, small : int
         Searches at the most where a grid is out of its limits, or well off its share in a group of
         few coarse atoms, and nothing says that it must be.
     patience : int
         Searches without a better balance after which no other follows.
     stricter : float
-        How many times more the balance counts after ``least`` searches.
+        How many times more it counts then.
     repairs : int
         Times that a grid off its share is annealed anew with those around it.
     off : float
@@ -73,7 +75,8 @@ class Effort:
     starts: int = 5
     most: int = 8
     small: int = 150
-    least: int = 2
+    least: int = 3
+    uneven: int = 2
     patience: int = 2
     stricter: float = 4.0
     repairs: int = 6
@@ -124,12 +127,14 @@ def search(group: Group, *, weights: Weights, effort: Effort, seed: int) -> NDAr
         )
         if start >= (effort.most if urgent else effort.starts):
             break
-        if start >= effort.least and (best.even or (idle >= effort.patience and not urgent)):
+        if start >= effort.least and best.even:
+            break
+        if start >= effort.uneven and idle >= effort.patience and not urgent:
             break
         # where balance does not come by itself it is made to count for more
-        if start < effort.least:
+        if best.even or start < effort.uneven:
             found = _started(group, start, weights, effort, seed + start)
-        elif start == effort.least:
+        elif start == effort.uneven:
             found = _mended(group, best.coarse, stricter, effort, seed)
         else:
             found = _started(group, start, stricter, longer if urgent else effort, seed + start)
@@ -214,7 +219,7 @@ def _seeded(graph: AtomGraph, targets: NDArray[np.float64], turn: float) -> NDAr
     """Labels by a balanced power diagram of the atoms, each grid in one piece."""
     count = len(targets)
     centres = bisection_centres(graph.xy, graph.load, count, turn)
-    labels, _, _ = balanced_labels(graph.xy, graph.load, centres, targets)
+    labels, _, _ = balanced_labels(graph.xy, graph.load, centres, targets, rounds=6)
     return whole(graph, _filled(graph, labels, count))
 
 
