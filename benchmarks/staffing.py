@@ -8,6 +8,8 @@ and doctors short. Every way runs in a process of its own:
 - one call of OR-Tools' SimpleMinCostFlow (cost scaling) on the very arcs that Gridward ends with
 - one call of pylmcf (the network simplex of LEMON) on the same arcs
 
+Then county by county, and ``gridward staff`` on a database of its own.
+
 All have to find the same cost. The peers are given the arcs and prove nothing beyond them.
 """
 
@@ -28,13 +30,16 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 import geodata as gd
-from benchmarks._people import TEAM, made_up
-from benchmarks._report import peak_mib, show
+from benchmarks._people import TEAM, fill, made_up
+from benchmarks._report import peak_mib, server_seconds, show
 from benchmarks._svg import Line, chart
 from geodata.staff.flow import optimum
 from geodata.staff.inputs import read_request
 from geodata.staff.network import build_network
 from geodata.staff.problem import role_groups
+from service.db.engine import Database
+from service.flows.staff import staff
+from service.settings import Settings
 
 SIZES = (1_000, 3_000, 11_000, 33_000, 110_000)
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "images" / "staffing.svg"
@@ -216,6 +221,42 @@ def by_county(grids: int, seed: int, limit: float | None) -> None:
     )
 
 
+def in_the_database(grids: int, seed: int, limit: float | None) -> None:
+    """``gridward staff`` with all grids and members in PostGIS: first, again, and by county."""
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="gridward-bench-") as folder:
+        home = Path(folder) / "home"
+        with Database(Settings(database_url=None, home=home)) as database:
+            Console(stderr=True).print(f"filling a database with {grids:,} grids")
+            fill(database, *made_up(grids, seed))
+            for name, by in (("first time", None), ("again", None), ("by county", "county")):
+                served = server_seconds(home / "pg")
+                own: Figures = apart(staff_flow, home, limit, by)
+                served = server_seconds(home / "pg") - served
+                rows.append(
+                    (f"gridward staff, {name}", own.seconds, own.cpu, served, own.posts, own.mib)
+                )
+    show(
+        f"{grids:,} grids and {11 * grids:,} members in PostGIS",
+        ("way", "s", "processor s", "of the server", "posts that changed", "peak MiB"),
+        rows,
+    )
+
+
+def staff_flow(home: Path, limit: float | None, by: str | None) -> Figures:
+    """The flow behind ``gridward staff``, committed."""
+    _warm_up()
+    with Database(Settings(database_url=None, home=home)) as database:
+        began, cpu = perf_counter(), process_time()
+        with database.session() as session:
+            report = staff(session, max_distance_m=limit, by=by)
+        assert report.total_distance_m == report.lower_bound_m, "not proved to be the optimum"
+        return Figures(
+            seconds=perf_counter() - began, cpu=process_time() - cpu, mib=peak_mib(),
+            posts=report.opened + report.closed, metres=report.total_distance_m,
+        )  # fmt: skip
+
+
 def main() -> None:
     """Read the arguments and measure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -223,6 +264,7 @@ def main() -> None:
     parser.add_argument("--limit", type=float, help="largest distance in metres")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--peers-to", type=int, default=10**9, help="no peers above this size")
+    parser.add_argument("--no-database", action="store_true", help="leave gridward staff out")
     parser.add_argument("--picture", type=Path, help=f"SVG to write, e.g. {PICTURE.name}")
     arguments = parser.parse_args()
     lines: dict[str, list[tuple[float, float]]] = {}
@@ -231,6 +273,8 @@ def main() -> None:
         for name, each in compare(grids, arguments.seed, arguments.limit, peers).items():
             lines.setdefault(name, []).append((float(grids), each.cpu))
     by_county(arguments.grids[-1], arguments.seed, arguments.limit)
+    if not arguments.no_database:
+        in_the_database(arguments.grids[-1], arguments.seed, arguments.limit)
     if arguments.picture is not None:
         text = chart(
             [Line(name, points) for name, points in lines.items()], x="grids", y="processor seconds"

@@ -84,5 +84,9 @@ class _Face(ModuleType):
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *__all__})
 
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        # a function that is sent to a worker by its code takes the name along, not the module
+        return import_module, (self.__name__,)
+
 
 sys.modules[__name__].__class__ = _Face

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
+import geopandas as gpd
+import numpy as np
 import pytest
+import shapely
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -164,3 +169,46 @@ def test_the_commands_take_a_scheduler(
         assert (rows(session, LEDGER), rows(session, LOADS)) == placed_here
     assert reports["staff"]["loss_posts"] >= 0
     assert sum(reports["assign"]["records"].values()) == 4500
+
+
+def test_the_documented_way_from_partitioned_geoparquet(
+    dask_cluster: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The example of docs/scale.md, on three counties; one worker is killed half way."""
+    page = Path(__file__).resolve().parents[2] / "docs" / "scale.md"
+    (code,) = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    rng = np.random.default_rng(2)
+    for number in range(6):
+        folder = tmp_path / "province" / f"county={number}"
+        folder.mkdir(parents=True)
+        west = 110 + number * 0.01
+        gpd.GeoDataFrame(
+            {"code": [f"{number}1", f"{number}2"]},
+            geometry=shapely.box([west, west + 0.005], 30, [west + 0.005, west + 0.01], 30.01),
+            crs="EPSG:4326",
+        ).to_parquet(folder / "communities.parquet")
+        places = [west - 0.003, 30] + rng.random((900, 2)) * [0.013, 0.01]
+        gpd.GeoDataFrame(geometry=shapely.points(places), crs="EPSG:4326").to_parquet(
+            folder / "households.parquet"
+        )
+    place = (tmp_path / "province").as_posix()
+
+    def told(address: str) -> str:
+        ours = code.replace("tcp://10.0.0.1:8786", address).replace('"province"', repr(place))
+        exec(compile(ours, str(page), "exec"), {"__name__": "__main__"})  # noqa: S102
+        return capsys.readouterr().out
+
+    with dask_cluster(tmp_path, count=2) as running:
+        first = told(running.address)
+        timer = Timer(0.5, running.workers[0].kill)
+        timer.start()
+        again = told(running.address)
+        timer.join()
+    assert again == first
+    lines = first.splitlines()
+    assert len(lines) == 6
+    for line in lines:
+        found = re.fullmatch(r"county=\d: (\d+) grids, (\d+) households without one", line)
+        assert found is not None
+        assert 3 <= int(found[1]) <= 5
+        assert 100 < int(found[2]) < 300

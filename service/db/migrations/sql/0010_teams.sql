@@ -15,21 +15,29 @@ BEGIN
     SELECT touched.id, 0 FROM unnest(changed) AS touched (id) ORDER BY touched.id
     ON CONFLICT DO NOTHING;
     PERFORM 1 FROM grid_team WHERE grid_id = ANY (changed) ORDER BY grid_id FOR NO KEY UPDATE;
+    -- all at once: grid by grid, the planner takes an index that has the member first
     UPDATE grid_team
-    SET filled = (
-        SELECT coalesce(sum(least(required.posts, held.posts)), 0)
-        FROM (
-            SELECT post.role, count(*) AS posts
+    SET filled = counted.filled
+    FROM (
+        SELECT
+            grid.id AS grid_id,
+            coalesce(
+                sum(least(required.posts, held.posts)) FILTER (WHERE required.posts IS NOT NULL), 0
+            ) AS filled
+        FROM grid
+        JOIN division ON division.code = grid.community_code
+        LEFT JOIN (
+            SELECT post.grid_id, post.role, count(*) AS posts
             FROM post
-            WHERE post.grid_id = grid_team.grid_id AND post.valid_to IS NULL
-            GROUP BY post.role
-        ) AS held
-        JOIN team_requirement AS required ON required.role = held.role
-        WHERE required.dataset_id = division.dataset_id
-    )
-    FROM grid
-    JOIN division ON division.code = grid.community_code
-    WHERE grid_team.grid_id = ANY (changed) AND grid.id = grid_team.grid_id;
+            WHERE post.grid_id = ANY (changed) AND post.valid_to IS NULL
+            GROUP BY post.grid_id, post.role
+        ) AS held ON held.grid_id = grid.id
+        LEFT JOIN team_requirement AS required
+            ON required.role = held.role AND required.dataset_id = division.dataset_id
+        WHERE grid.id = ANY (changed)
+        GROUP BY grid.id
+    ) AS counted
+    WHERE grid_team.grid_id = counted.grid_id;
 END
 $$;
 
