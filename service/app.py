@@ -17,13 +17,15 @@ from geodata.assets import VENDOR_URL
 from service.catalogue.published import COLLECTIONS
 from service.catalogue.reflected import reflect_tables
 from service.db.engine import Database
+from service.db.reader import AsyncReader
 from service.exports.job_routes import router as jobs_router
 from service.exports.routes import router as exports_router
 from service.flows.change_routes import router as change_router
 from service.flows.plan_routes import router as plans_router
 from service.households.routes import router as households_router
 from service.maps.routes import router as maps_router
-from service.ogc.context import Memory
+from service.ogc.context import READ, Memory
+from service.ogc.routes import ITEM_PATH, ITEMS_PATH, get_item, get_items
 from service.ogc.routes import router as ogc_router
 from service.ogc.write_routes import router as write_router
 from service.settings import Settings
@@ -83,7 +85,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             with database.session() as session:
                 tables = reflect_tables(session, settings.publish, taken=COLLECTIONS)
             app.state.catalogue = {**COLLECTIONS, **tables}
-            yield
+            app.state.reader = AsyncReader(database.connect_to_read)
+            try:
+                yield
+            finally:
+                await app.state.reader.close()
 
     app = FastAPI(
         title="Gridward",
@@ -99,7 +105,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.catalogue = COLLECTIONS
     app.state.editors = lambda: edits.EDITORS
     app.state.tiles = TileStore()
+    # asked for most: they stand ahead of what reads declared parameters
     app.add_route(TILE_PATH, send_tile, include_in_schema=False)
+    app.add_route(ITEMS_PATH, get_items, methods=READ, include_in_schema=False)
+    app.add_route(ITEM_PATH, get_item, methods=READ, include_in_schema=False)
     for router in _ROUTERS:
         app.include_router(router)
     app.mount(VENDOR_URL, VendorFiles(settings.assets), name="vendor")

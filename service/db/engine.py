@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Final
 
+import anyio.to_thread
+import psycopg
 from alembic import command
 from sqlalchemy import DDL, URL, Connection, Engine, NullPool, create_engine, event, text
 from sqlalchemy.orm import Session, sessionmaker
@@ -28,6 +30,10 @@ DATABASE_NAME: Final = "gridward"
 
 _OLDEST_POSTGIS: Final = (3, 3)
 _CONNECT_LIMIT_S: Final = 10
+#: How a connection that reads is opened.
+_READS: Final[dict[str, Any]] = {"autocommit": True, "prepare_threshold": 2}
+#: Making a plan takes longer than finding a feature, and compiling one longer than a page.
+_PLANS: Final = ("SET plan_cache_mode = force_generic_plan", "SET jit = off")
 #: Two commands that migrate at once take turns on this advisory lock ("grid" in ASCII).
 _MIGRATION_LOCK: Final = 0x67726964
 
@@ -122,6 +128,19 @@ class Database:
             if _revision(connection) != HEAD:
                 command.upgrade(config_for(connection), "head")
 
+    async def connect_to_read(self) -> psycopg.AsyncConnection[Any]:
+        """Open a connection for an :class:`~service.db.reader.AsyncReader`."""
+        if self._cluster is not None:
+            await anyio.to_thread.run_sync(self._cluster.ensure_running)
+        url = self.engine.url
+        words, options = self.engine.dialect.create_connect_args(url)
+        connection = await psycopg.AsyncConnection.connect(
+            *words, **{**_options(url), **_READS, **options}
+        )
+        for setting in _PLANS:
+            await connection.execute(setting)
+        return connection
+
     def _connecting(self, *, reads: bool = False) -> Engine:
         if self._cluster is None:
             return _engine(self._settings.database_url, reads=reads)
@@ -153,29 +172,32 @@ def _engine(url: URL | None, *, reads: bool) -> Engine:
     """
     if url is None:
         raise ValueError("an external database needs an address")
-    options: dict[str, Any] = {"application_name": "gridward"}
-    if "connect_timeout" not in url.query:
-        options["connect_timeout"] = _CONNECT_LIMIT_S
+    options = _options(url)
     if reads:
-        options |= {"autocommit": True, "prepare_threshold": 2}
         engine = create_engine(
             url,
             hide_parameters=True,
-            connect_args=options,
+            connect_args={**options, **_READS},
             pool_reset_on_return=None,
             pool_use_lifo=True,  # few connections, which have their statements prepared
         )
 
         @event.listens_for(engine, "connect")
         def _set_up(connection: Any, _: object) -> None:
-            # making a plan takes longer than finding a feature, and compiling one than a page
-            connection.execute("SET plan_cache_mode = force_generic_plan")
-            connection.execute("SET jit = off")
+            for setting in _PLANS:
+                connection.execute(setting)
 
     else:
         engine = create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=options)
     failures.install(engine)
     return engine
+
+
+def _options(url: URL) -> dict[str, Any]:
+    options: dict[str, Any] = {"application_name": "gridward"}
+    if "connect_timeout" not in url.query:
+        options["connect_timeout"] = _CONNECT_LIMIT_S
+    return options
 
 
 def _embedded_engine(cluster: EmbeddedCluster, *, reads: bool) -> Engine:

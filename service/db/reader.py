@@ -6,8 +6,9 @@ a session, beginning and committing would take as long again.
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,8 +20,18 @@ from sqlalchemy.orm import Session
 
 from service.db.failures import translating
 
-__all__ = ["Reader", "Run", "Statement", "compiled", "running_in", "template"]
+__all__ = [
+    "AsyncReader",
+    "AsyncRun",
+    "Reader",
+    "Run",
+    "Statement",
+    "compiled",
+    "running_in",
+    "template",
+]
 
+_MOST_CONNECTIONS: Final = 10
 _PLACE: Final = re.compile(r"\$(\w+)\$")
 _DIALECT: Final[Dialect] = psycopg_dialect(paramstyle="pyformat")
 
@@ -31,17 +42,18 @@ class Statement:
 
     Attributes
     ----------
-    text : psycopg.sql.Composable
+    text : psycopg.sql.SQL or Composed
     values : mapping
         What is bound, by the names in the text.
     """
 
-    text: sql.Composable
+    text: sql.SQL | sql.Composed
     values: Mapping[str, Any]
 
 
 #: Runs a statement and gives its rows.
 Run = Callable[[Statement], list[tuple[Any, ...]]]
+AsyncRun = Callable[[Statement], Awaitable[list[tuple[Any, ...]]]]
 
 
 class Reader:
@@ -68,9 +80,8 @@ class Reader:
             try:
                 return self._run(statement)
             except psycopg.OperationalError as error:
-                if error.sqlstate is not None and not error.sqlstate.startswith(("57P", "08")):
+                if not _is_gone(error):
                     raise
-                # the server was started anew: none of the connections holds
                 self._engine.dispose()
                 return self._run(statement)
 
@@ -87,6 +98,68 @@ class Reader:
             raise
         finally:
             pooled.close()
+
+
+class AsyncReader:
+    """The same from an event loop, without a thread in between, which costs more than a look-up.
+
+    Parameters
+    ----------
+    connect : callable
+        Opens a connection that commits by itself.
+    """
+
+    def __init__(self, connect: Callable[[], Awaitable[psycopg.AsyncConnection[Any]]]) -> None:
+        self._connect = connect
+        self._idle: list[psycopg.AsyncConnection[Any]] = []
+        self._room = asyncio.Semaphore(_MOST_CONNECTIONS)
+
+    async def __call__(self, statement: Statement) -> list[tuple[Any, ...]]:
+        """Run a statement; the rows.
+
+        Raises
+        ------
+        GridwardError
+            As the database says.
+        """
+        with translating():
+            try:
+                return await self._run(statement)
+            except psycopg.OperationalError as error:
+                if not _is_gone(error):
+                    raise
+                await self.close()
+                return await self._run(statement)
+
+    async def close(self) -> None:
+        """Close the connections that are not in use."""
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            await connection.close()
+
+    async def _run(self, statement: Statement) -> list[tuple[Any, ...]]:
+        async with self._room:
+            connection = self._idle.pop() if self._idle else await self._connect()
+            whole = False
+            try:
+                async with connection.cursor() as cursor:
+                    await cursor.execute(statement.text, statement.values)
+                    rows: list[tuple[Any, ...]] = await cursor.fetchall()
+                whole = True
+            except psycopg.Error:
+                whole = not connection.closed
+                raise
+            finally:
+                if whole:
+                    self._idle.append(connection)
+                else:  # broken, or left in the middle
+                    await connection.close()
+            return rows
+
+
+def _is_gone(error: psycopg.OperationalError) -> bool:
+    """Whether the server was stopped or started anew, so that none of the connections holds."""
+    return error.sqlstate is None or error.sqlstate.startswith(("57P", "08"))
 
 
 def running_in(session: Session) -> Run:

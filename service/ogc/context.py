@@ -9,8 +9,7 @@ from fastapi import Depends, Request
 from service.catalogue.collection import Catalogue, Collection
 from service.catalogue.published import find_collection
 from service.catalogue.selection import Box
-from service.db.engine import Database
-from service.db.reader import Reader
+from service.db.reader import AsyncReader
 from service.ogc.parameters import Format, Limits, negotiate
 from service.ogc.remembered import Remembered
 from service.settings import Settings
@@ -51,10 +50,10 @@ def memory_of(request: Request) -> Memory:
     return memory
 
 
-def reader_of(request: Request) -> Reader:
+def reader_of(request: Request) -> AsyncReader:
     """What runs statements that only read."""
-    database: Database = request.app.state.database
-    return database.read
+    reader: AsyncReader = request.app.state.reader
+    return reader
 
 
 def limits_of(request: Request) -> Limits:

@@ -17,7 +17,7 @@ from service.catalogue.collection import Collection
 from service.catalogue.crs import DEFAULT_CRS, Crs
 from service.catalogue.features import selected
 from service.catalogue.selection import Box, Selection
-from service.db.reader import Run, compiled
+from service.db.reader import AsyncRun, Run, compiled
 from service.errors import InvalidParameter, Refused
 from service.ogc.paging import Order, Position
 from service.ogc.parameters import ItemsQuery
@@ -29,6 +29,7 @@ __all__ = [
     "Page",
     "explaining",
     "extent",
+    "find_feature",
     "get_feature",
     "list_features",
 ]
@@ -59,8 +60,8 @@ class Page:
     following: Position | None
 
 
-def list_features(
-    run: Run,
+async def list_features(
+    run: AsyncRun,
     *,
     collection: Collection,
     query: ItemsQuery,
@@ -96,22 +97,34 @@ def list_features(
         offset=query.offset,
     )
     with explaining(query.crs, query.selection):
-        ((features, found, *last),) = run(statement)
+        ((features, found, *last),) = await run(statement)
         returned, more = min(found, query.limit), found > query.limit
         if query.after is not None:
             matched = query.after.matched
         elif not more and (returned or not query.offset):
             matched = query.offset + returned
         else:
-            matched = _count(run, light, query.selection, chosen, everything)
+            matched = await _count(run, light, query.selection, chosen, everything)
     following = Position(tuple(each[0] for each in last), matched) if more else None
     return Page(features or "", returned, matched, following)
+
+
+async def find_feature(
+    run: AsyncRun, *, collection: Collection, identifier: str, crs: Crs = DEFAULT_CRS
+) -> str | None:
+    """One feature as GeoJSON text, or None where there is none of that identifier."""
+    values = _key_values(collection, identifier)
+    if values is None:
+        return None
+    with explaining(crs):
+        rows = await run(feature_statement(collection, crs, values))
+    return rows[0][0] if rows else None
 
 
 def get_feature(
     run: Run, *, collection: Collection, identifier: str, crs: Crs = DEFAULT_CRS
 ) -> str | None:
-    """One feature as GeoJSON text, or None where there is none of that identifier."""
+    """The same, for instance within a transaction."""
     values = _key_values(collection, identifier)
     if values is None:
         return None
@@ -160,29 +173,25 @@ def _columns_of(collection: Collection, query: ItemsQuery) -> list[str]:
     return columns
 
 
-def _count(
-    run: Run,
+async def _count(
+    run: AsyncRun,
     light: Collection,
     selection: Selection,
     conditions: Sequence[ColumnElement[bool]],
     everything: Remembered[int] | None,
 ) -> int | None:
     """Rows that match: counted up to a limit; a whole collection beyond it is remembered."""
-    whole = selection.is_everything and everything is not None
-    if whole and everything is not None:
-        known = everything.known(light.name)
-        if known is not None and known > COUNT_CEILING:
-            return known
-    matched: int = run(count_statement(light, conditions, COUNT_CEILING + 1))[0][0]
+    sizes = everything if selection.is_everything else None
+    known = None if sizes is None else sizes.known(light.name)
+    if known is not None and known > COUNT_CEILING:
+        return known
+    ((matched,),) = await run(count_statement(light, conditions, COUNT_CEILING + 1))
     if matched <= COUNT_CEILING:
-        return matched
-    if not whole or everything is None:
+        return int(matched)
+    if sizes is None:
         return None
-    return everything.get(light.name, lambda: _count_everything(run, light))
-
-
-def _count_everything(run: Run, light: Collection) -> int:
-    (counted,) = run(compiled(select(func.count()).select_from(light.source)))[0]
+    ((counted,),) = await run(compiled(select(func.count()).select_from(light.source)))
+    sizes.keep(light.name, counted)
     return int(counted)
 
 

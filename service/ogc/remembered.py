@@ -38,6 +38,10 @@ class Remembered(Generic[_Value]):
         now = time.monotonic()
         value = find()
         if value is not None:
-            with self._lock:
-                self._known[name] = (now, value)
+            self.keep(name, value, now)
         return value
+
+    def keep(self, name: str, value: _Value, since: float | None = None) -> None:
+        """Keep a value that was found now, or at another moment of the monotonic clock."""
+        with self._lock:
+            self._known[name] = (time.monotonic() if since is None else since, value)

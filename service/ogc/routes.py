@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
 from starlette.responses import HTMLResponse, Response
 
+from service.catalogue.collection import Collection
 from service.catalogue.crs import DEFAULT_CRS, Crs, parse_crs
 from service.catalogue.published import find_collection
 from service.errors import NotFound
@@ -33,14 +35,17 @@ from service.ogc.links import GEOJSON, JSON, OPENAPI, SCHEMA, Site
 from service.ogc.openapi import openapi_document
 from service.ogc.pages import page
 from service.ogc.parameters import Format, ItemsQuery, negotiate
-from service.ogc.queries import extent, get_feature, list_features
+from service.ogc.queries import extent, find_feature, list_features
 from service.ogc.schemas import schema_document
 from service.ogc.sketch import sketch
 from service.ogc.versions import entity_tag, names_one
 from service.web.parameters import reject_unknown
 from service.web.session import DatabaseSession
 
-__all__ = ["router"]
+__all__ = ["ITEMS_PATH", "ITEM_PATH", "get_item", "get_items", "router"]
+
+ITEMS_PATH: Final = "/collections/{name}/items"
+ITEM_PATH: Final = "/collections/{name}/items/{identifier}"
 
 router = APIRouter(include_in_schema=False)
 
@@ -133,7 +138,7 @@ def get_schema(request: Request, chosen: Chosen) -> Response:
     return Response(text, media_type=SCHEMA, headers={"Vary": "Accept"})
 
 
-def get_items(request: Request) -> Response:
+async def get_items(request: Request) -> Response:
     """Answer with a page of features."""
     chosen = find_collection(request.path_params["name"], catalogue_of(request))
     given = request.query_params
@@ -143,7 +148,7 @@ def get_items(request: Request) -> Response:
     query = ItemsQuery.parse(chosen, given, limits=limits_of(request))
     if shown == "html":  # a page is for readers: degrees, longitude first
         query = replace(query, crs=DEFAULT_CRS)
-    found = list_features(
+    found = await list_features(
         reader_of(request), collection=chosen, query=query, everything=memory_of(request).counts
     )
     time_stamp = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -153,6 +158,38 @@ def get_items(request: Request) -> Response:
     )
     if shown == "json":
         return _geojson(text, query.crs)
+    return await run_in_threadpool(_items_page, site, chosen, text, given, query)
+
+
+async def get_item(request: Request) -> Response:
+    """Answer with one feature and its version."""
+    chosen = find_collection(request.path_params["name"], catalogue_of(request))
+    identifier = request.path_params["identifier"]
+    reject_unknown(request.query_params, ("f", "crs"))
+    shown = negotiate(request.query_params, request.headers.get("accept"))
+    crs = parse_crs("crs", request.query_params.get("crs"))
+    if shown == "html":
+        crs = DEFAULT_CRS
+    found = await find_feature(
+        reader_of(request), collection=chosen, identifier=identifier, crs=crs
+    )
+    if found is None:
+        raise NotFound(f"The collection '{chosen.name}' has no feature '{identifier}'.")
+    tag = entity_tag(found, shown=shown, crs=crs)
+    if names_one(request.headers.get("if-none-match"), tag):
+        return Response(status_code=304, headers={"ETag": tag, "Vary": "Accept"})
+    site = Site.of(request)
+    text = documents.feature(site, chosen, found, shown=shown)
+    if shown == "json":
+        return _geojson(text, crs, {"ETag": tag})
+    answer = await run_in_threadpool(_item_page, site, chosen, text)
+    answer.headers["ETag"] = tag
+    return answer
+
+
+def _items_page(
+    site: Site, chosen: Collection, text: str, given: QueryParams, query: ItemsQuery
+) -> HTMLResponse:
     document = json.loads(text)
     return page(
         "items.html",
@@ -166,27 +203,9 @@ def get_items(request: Request) -> Response:
     )
 
 
-def get_item(request: Request) -> Response:
-    """Answer with one feature and its version."""
-    chosen = find_collection(request.path_params["name"], catalogue_of(request))
-    identifier = request.path_params["identifier"]
-    reject_unknown(request.query_params, ("f", "crs"))
-    shown = negotiate(request.query_params, request.headers.get("accept"))
-    crs = parse_crs("crs", request.query_params.get("crs"))
-    if shown == "html":
-        crs = DEFAULT_CRS
-    found = get_feature(reader_of(request), collection=chosen, identifier=identifier, crs=crs)
-    if found is None:
-        raise NotFound(f"The collection '{chosen.name}' has no feature '{identifier}'.")
-    tag = entity_tag(found, shown=shown, crs=crs)
-    if names_one(request.headers.get("if-none-match"), tag):
-        return Response(status_code=304, headers={"ETag": tag, "Vary": "Accept"})
-    site = Site.of(request)
-    text = documents.feature(site, chosen, found, shown=shown)
-    if shown == "json":
-        return _geojson(text, crs, {"ETag": tag})
+def _item_page(site: Site, chosen: Collection, text: str) -> HTMLResponse:
     document = json.loads(text)
-    answer = page(
+    return page(
         "item.html",
         site=site,
         title=f"{chosen.title}: {document['id']}",
@@ -194,13 +213,6 @@ def get_item(request: Request) -> Response:
         document=document,
         sketch=sketch([document], label="Sketch of the feature"),
     )
-    answer.headers["ETag"] = tag
-    return answer
-
-
-# Features are asked for most: these routes stand ahead of what reads declared parameters.
-router.add_route("/collections/{name}/items", get_items, methods=READ)
-router.add_route("/collections/{name}/items/{identifier}", get_item, methods=READ)
 
 
 def _answer(

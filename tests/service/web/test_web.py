@@ -127,7 +127,7 @@ def test_a_defect_is_a_problem_without_its_insides(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("secret inside")
 
-    monkeypatch.setattr("service.ogc.routes.get_feature", fail)
+    monkeypatch.setattr("service.ogc.routes.find_feature", fail)
     app = create_app(shared_town)
     with TestClient(app, base_url=LOOPBACK, raise_server_exceptions=False) as client:
         response = client.get("/collections/grids/items/C1001")

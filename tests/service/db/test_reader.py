@@ -1,0 +1,87 @@
+"""Connections that only read: they go on when the server ended them, and keep what is whole."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from psycopg import sql
+from sqlalchemy import Integer, bindparam, column, literal_column, select, text
+
+from service.db.engine import Database
+from service.db.reader import AsyncReader, Statement, compiled, running_in, template
+from service.errors import Refused
+from service.settings import Settings
+
+NUMBER = Statement(sql.SQL("SELECT %(number)s + 1"), {"number": 1})
+WHO = Statement(sql.SQL("SELECT pg_backend_pid()"), {})
+DIVIDE = Statement(sql.SQL("SELECT 1 / %(number)s"), {"number": 0})
+OTHERS = text(
+    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+
+
+@pytest.fixture
+def opened(town: Settings) -> Iterator[Database]:
+    with Database(town) as database:
+        yield database
+
+
+def test_ended_connections_are_replaced(opened: Database) -> None:
+    (first,) = opened.read(WHO)
+    assert opened.read(WHO) == [first]
+    with opened.session() as session:
+        assert session.scalar(OTHERS) >= 1
+    (second,) = opened.read(WHO)
+    assert second != first
+    assert opened.read(NUMBER) == [(2,)]
+
+
+def test_a_refused_statement_leaves_the_connection_whole(opened: Database) -> None:
+    before = opened.read(WHO)
+    with pytest.raises(Refused, match="division by zero"):
+        opened.read(DIVIDE)
+    assert opened.read(WHO) == before
+
+
+def test_the_same_from_an_event_loop(opened: Database) -> None:
+    async def ask() -> None:
+        reader = AsyncReader(opened.connect_to_read)
+        (first,) = await reader(WHO)
+        with pytest.raises(Refused, match="division by zero"):
+            await reader(DIVIDE)
+        assert await reader(WHO) == [first]
+        with opened.session() as session:
+            assert session.scalar(OTHERS) >= 1
+        (second,) = await reader(WHO)
+        assert second != first
+        found = await asyncio.gather(*(reader(NUMBER) for _ in range(40)))
+        assert found == [[(2,)]] * 40
+        slow = asyncio.create_task(reader(Statement(sql.SQL("SELECT pg_sleep(30)"), {})))
+        await asyncio.sleep(0.2)
+        slow.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await slow
+        assert await reader(NUMBER) == [(2,)]
+        await reader.close()
+
+    asyncio.run(ask())
+
+
+def test_a_session_shows_what_it_wrote(opened: Database) -> None:
+    names = Statement(sql.SQL("SELECT name FROM dataset ORDER BY id"), {})
+    with opened.session() as session:
+        session.execute(text("UPDATE dataset SET name = 'Renamed'"))
+        assert running_in(session)(names) == [("Renamed",)]
+        assert opened.read(names) != [("Renamed",)]
+        session.rollback()
+
+
+def test_values_are_bound_and_parts_added() -> None:
+    part = compiled(column("a") == bindparam("b", "x'; DROP TABLE post; --"))
+    assert part.values == {"b": "x'; DROP TABLE post; --"}
+    assert "DROP" not in part.text.as_string(None)
+    frame = template(select(literal_column("'{}'"), literal_column("$size$", Integer)))
+    assert frame.format(size=sql.Literal(3)).as_string(None) == "SELECT '{}', 3"
