@@ -175,8 +175,8 @@ def split(
     tidy, households = checked_grids(grids), checked_households(households)
     barriers = optional_frame(barriers, "barriers", kinds=ANY)
     number(parts, "parts", least=2, whole=True)
-    if along is not None and not isinstance(along, shapely.LineString):
-        raise InputError("must be a shapely LineString in the CRS of the grids", field="along")
+    if along is not None:
+        _check_line(along, parts)
     board = _board_of(
         tidy,
         listed([grid_code], "grid_code"),
@@ -196,6 +196,15 @@ def split(
     else:
         after = _split_evenly(board, grid_code, parts)
     return changed(tidy, _after(tidy, [after]), households, limits, snap_tolerance_m)
+
+
+def _check_line(along: Any, parts: int) -> None:
+    if not isinstance(along, shapely.LineString) or along.is_empty:
+        raise InputError("must be a shapely LineString in the CRS of the grids", field="along")
+    if not np.isfinite(shapely.get_coordinates(along)).all():
+        raise InputError("a coordinate of the line is not finite", field="along")
+    if parts != 2:
+        raise InputError(f"a line splits a grid in two, not in {parts}", field="parts")
 
 
 def _split_evenly(board: Board, grid_code: str, parts: int) -> Board:

@@ -295,11 +295,13 @@ def _bars(
     shown = np.minimum(loads, edges[-1] - 1)
     plain, _ = np.histogram(shown[~flagged], edges)
     marked, _ = np.histogram(shown[flagged], edges)
+    over = shown[~flagged & (loads > sizes.maximum)]
     bars = []
     for k, (low, high) in enumerate(pairwise(edges)):
         kind = "l3" if high <= sizes.minimum else "h3" if low > sizes.maximum else "in"
         last = open_end and k == len(edges) - 2
-        bars.append(Bar(int(low), int(high), int(plain[k]), int(marked[k]), kind, last))
+        beyond = int(((over >= low) & (over < high)).sum()) if kind == "in" else 0
+        bars.append(Bar(int(low), int(high), int(plain[k]), int(marked[k]), kind, last, beyond))
     return bars
 
 

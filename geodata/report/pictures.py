@@ -218,7 +218,10 @@ def _scale_bar(window: Window) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar of a histogram: grids of low <= load < high; ``open`` where there is no upper end."""
+    """One bar of a histogram: grids of low <= load < high; ``open`` where there is no upper end.
+
+    ``beyond`` of the plain ones are above the maximum, which lies within the bar.
+    """
 
     low: int
     high: int
@@ -226,6 +229,7 @@ class Bar:
     flagged: int
     kind: str
     open: bool = False
+    beyond: int = 0
 
 
 def histogram(
@@ -285,9 +289,14 @@ def _bar(bar: Bar, x: Any, y: Any) -> str:
     hint = f"{words} households: {bar.plain + bar.flagged:,} grids"
     hint += f", {bar.flagged:,} of them flagged" if bar.flagged else ""
     at, wide = x(bar.low) + 0.5, x(bar.high) - x(bar.low) - 1
-    middle, top = y(bar.plain), y(bar.plain + bar.flagged)
+    within, middle = y(bar.plain - bar.beyond), y(bar.plain)
+    top = y(bar.plain + bar.flagged)
     pieces = [f"<g><title>{hint}</title>"]
-    for low, high, kinds in ((y(0), middle, [bar.kind]), (middle, top, [bar.kind, "hatch"])):
+    for low, high, kinds in (
+        (y(0), within, [bar.kind]),
+        (within, middle, ["h3"]),
+        (middle, top, [bar.kind, "hatch"]),
+    ):
         pieces += [
             f'<rect class="{kind}" x="{at:.1f}" y="{high:.1f}" '
             f'width="{wide:.1f}" height="{low - high:.1f}"/>'

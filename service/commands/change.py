@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from geodata.errors import InputError
+from geodata.schema import STORAGE_CRS
 from service.commands.console import figures, print_json, print_table, progress_bar, say
+from service.commands.files import read_layer
 from service.commands.options import Communities, Dataset, Json
 from service.commands.sessions import open_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from shapely import LineString
+    from sqlalchemy.orm import Session
 
     from service.flows.change import ChangeReport, Keep
     from service.flows.differences import Difference
@@ -34,6 +40,9 @@ Lookup = Annotated[
 Moves = Annotated[
     Path | None, typer.Option("--moves", help="Write the households that move there, as .csv.")
 ]
+Drawing = Annotated[
+    Path | None, typer.Option("--map", help="Draw before and after there, as .html.")
+]
 _KINDS = {"U": "unchanged", "S": "split", "M": "merged", "X": "irregular"}
 
 
@@ -46,6 +55,7 @@ def rebalance(
     seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
     out: Lookup = None,
     moves: Moves = None,
+    drawing: Drawing = None,
     json: Json = False,
 ) -> None:
     """Bring grids that households overloaded or left back into range, moving few."""
@@ -63,6 +73,7 @@ def rebalance(
             progress=progress,
         )
         told = [report.as_dict() for report in reports]
+        _draw(session, reports, "rebalanced", keep, drawing)
     _write(reports, out, moves, json)
     if json:
         print_json({"datasets": told})
@@ -77,20 +88,35 @@ def rebalance(
 def split(
     code: Annotated[str, typer.Argument(metavar="CODE", help="The grid to split.")],
     parts: Annotated[int, typer.Option(min=2, help="Into how many, of about equal load.")] = 2,
+    along: Annotated[
+        str | None,
+        typer.Option(metavar="FILE[:LAYER]", help="In two along the one line in this file."),
+    ] = None,
     apply: Apply = False,
     draft: Draft = False,
     on: On = None,
     seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
     out: Lookup = None,
     moves: Moves = None,
+    drawing: Drawing = None,
     json: Json = False,
 ) -> None:
     """Split a grid: a preview, unless --apply or --draft is given."""
     from service.flows.change import split as part
 
     keep = _keep(draft=draft, apply=apply, both=draft and apply)
+    line = None if along is None else _read_line(along)
     with open_session() as session:
-        report = part(session, code=code, parts=parts, keep=keep, on=_day(on, keep), seed=seed)
+        report = part(
+            session,
+            code=code,
+            parts=parts,
+            along=line,
+            keep=keep,
+            on=_day(on, keep),
+            seed=seed,
+        )
+        _draw(session, [report], f"{code} split", keep, drawing)
     _tell(f"{code} split", report, out, moves, json)
 
 
@@ -101,6 +127,7 @@ def merge(
     on: On = None,
     out: Lookup = None,
     moves: Moves = None,
+    drawing: Drawing = None,
     json: Json = False,
 ) -> None:
     """Merge grids that hang together: a preview, unless --apply or --draft is given."""
@@ -109,6 +136,7 @@ def merge(
     keep = _keep(draft=draft, apply=apply, both=draft and apply)
     with open_session() as session:
         report = unite(session, codes=codes, keep=keep, on=_day(on, keep))
+        _draw(session, [report], f"{', '.join(codes)} merged", keep, drawing)
     _tell(f"{', '.join(codes)} merged", report, out, moves, json)
 
 
@@ -132,6 +160,17 @@ def diff(
         _show(f"Plan {first} to plan {second}", told)
 
 
+def _read_line(words: str) -> LineString:
+    """The one line that FILE or FILE:LAYER holds, in longitude and latitude."""
+    import shapely
+
+    frame, name = read_layer(words)
+    line = shapely.line_merge(shapely.union_all(frame.to_crs(STORAGE_CRS).geometry.to_numpy()))
+    if not isinstance(line, shapely.LineString) or line.is_empty:
+        raise InputError(f"'{name}' must hold one line, which cuts the grid once across")
+    return line
+
+
 def _keep(*, draft: bool, apply: bool, both: bool) -> Keep:
     if both:
         raise typer.BadParameter("give one of them, not both", param_hint="--draft")
@@ -146,6 +185,26 @@ def _day(on: datetime | None, keep: Keep) -> date | None:
     if keep != "active":
         raise typer.BadParameter("a day goes with a switch (--apply)", param_hint="--on")
     return on.date()
+
+
+def _draw(
+    session: Session, reports: Sequence[ChangeReport], act: str, keep: Keep, path: Path | None
+) -> None:
+    """Before and after on one map, for a preview as well."""
+    if path is None:
+        return
+    from geodata.draw import comparison_map, save_map
+    from service.flows.plan_quality import changed_frames
+
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"a map is written as .html, not as '{path.suffix}'", file=path)
+    changed = [report for report in reports if report.difference is not None] or reports[:1]
+    if len(changed) > 1:
+        raise InputError("several data sets change: --dataset says which one to draw", file=path)
+    title = f"{changed[0].dataset}: {act}{' (preview)' if keep == 'preview' else ''}"
+    frames = changed_frames(session, changed[0])
+    save_map(comparison_map(**frames, title=title), path)
+    say(f"{path} written")
 
 
 def _tell(

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from geodata.errors import InputError, UnreadableFile
+from geodata.errors import InputError
 from geodata.schema import STORAGE_CRS
 from service.commands.console import print_json, print_table, say
+from service.commands.files import read_layer, read_vector
 from service.commands.options import Json
 from service.commands.sessions import open_session
 
@@ -117,24 +118,12 @@ def show_faults(rows: list[dict[str, Any]], most: int | None = None) -> None:
 def _faults_of_file(file: Path, layer: str | None, code: str | None) -> gpd.GeoDataFrame:
     from geodata.coverage import check as find_faults
 
-    polygons = _read_polygons(file, layer)
+    polygons = read_vector(file, layer)
     if code is not None:
         if code not in polygons.columns:
             raise InputError("there is no such column", file=file, field=code)
         polygons = polygons.assign(grid_code=polygons[code])
     return find_faults(polygons)
-
-
-def _read_polygons(file: Path, layer: str | None) -> gpd.GeoDataFrame:
-    import geopandas as gpd
-
-    from geodata.manifest import BarrierSource
-    from geodata.read import whole
-
-    if not file.exists():
-        raise UnreadableFile("there is no such file", file=file)
-    batch = whole(BarrierSource(table="check", file=file, layer=layer))
-    return gpd.GeoDataFrame(batch.table.to_pandas(), geometry=batch.geometry, crs=batch.crs)
 
 
 def _judge_plan(
@@ -146,7 +135,7 @@ def _judge_plan(
 
     if html is not None and html.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"a report is written as .html, not as '{html.suffix}'", file=html)
-    polygons, name = _find_yardstick(yardstick) if yardstick else (None, "")
+    polygons, name = read_layer(yardstick) if yardstick else (None, "")
     with open_session() as session:
         faults = plans.faults(session, plan_id=plan_id)
         frames = plan_frames(session, plan_id=plan_id, before=before)
@@ -154,15 +143,6 @@ def _judge_plan(
     if html is not None:
         report["html"] = str(_write_report(frames, polygons, name, html))
     return faults, report
-
-
-def _find_yardstick(words: str) -> tuple[gpd.GeoDataFrame, str]:
-    """The polygons of FILE or FILE:LAYER and what to call them."""
-    path, layer = Path(words), None
-    if not path.exists() and ":" in words:
-        before, _, after = words.rpartition(":")
-        path, layer = Path(before), after
-    return _read_polygons(path, layer), layer or path.stem
 
 
 def _figures(

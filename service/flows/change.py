@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import Any, Literal
 
 import geopandas as gpd
+import shapely
 from sqlalchemy.orm import Session
 
 from geodata import change as remedies
@@ -42,6 +43,7 @@ class ChangeReport:
     ``difference`` is None where there was nothing to do. ``posts`` gives, by grid after the change
     and role, the posts that it holds then (see :func:`geodata.change.posts.hand_over`);
     ``posts_ended`` those that end because its need is met. ``plan`` is None for a preview.
+    ``grids`` are those of the communities that change, before and after.
     """
 
     dataset: str
@@ -51,6 +53,7 @@ class ChangeReport:
     posts_ended: int
     posts_required: dict[str, int]
     plan: dict[str, Any] | None
+    grids: tuple[gpd.GeoDataFrame, gpd.GeoDataFrame] | None
     seconds: float
 
     def as_dict(self) -> dict[str, Any]:
@@ -139,11 +142,14 @@ def split(
     *,
     code: str,
     parts: int = 2,
+    along: shapely.LineString | None = None,
     keep: Keep = "preview",
     on: date | None = None,
     seed: int = 0,
 ) -> ChangeReport:
-    """Split a grid in force into parts of about equal load; ``keep`` and ``on`` as above.
+    """Split a grid in force into parts of about equal load, or in two along a line (EPSG:4326).
+
+    ``keep`` and ``on`` are as above.
 
     Raises
     ------
@@ -161,11 +167,13 @@ def split(
         read_households(session, area),
         _barriers(session, area),
         parts=parts,
+        along=along,
         **_sizes(area),
         seed=seed,
         used_codes=plans.used_codes(session, communities=area.communities),
     )
-    named = ("split", {"grid": code, "parts": parts, "seed": seed})
+    how = {"parts": parts, "seed": seed} if along is None else {"along": along.wkt}
+    named = ("split", {"grid": code, **how})
     return _carry_out(session, area, change, named, (keep, on), began)
 
 
@@ -203,7 +211,7 @@ def _carry_out(
     grids would get.
     """
     keep, on = then
-    difference, posts = None, None
+    difference, posts, grids = None, None, None
     plan: dict[str, Any] | None = None
     required = session.execute(_SQL["required"], area_values(area))
     needs = {row.role: row.posts for row in required}
@@ -216,6 +224,7 @@ def _carry_out(
                 plans.validate(session, plan_id=saved.plan_id)
             before = read_frame(session, _SQL["grids_in_force"], area_values(part))
             after = plans.plan_grids(session, plan_id=saved.plan_id)
+            grids = (before, after)
             difference = compare_in(part, before, after, read_households(session, part))
             posts = _posts_of(session, part, difference, after, needs)
             if keep == "preview":
@@ -237,6 +246,7 @@ def _carry_out(
         posts_ended=posts.ended if posts else 0,
         posts_required=needs,
         plan=plan,
+        grids=grids,
         seconds=round(perf_counter() - began, 3),
     )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
+import shapely
 from fastapi import APIRouter, Body, Query, Request, Response
 
 from geodata.errors import InputError
@@ -92,8 +93,15 @@ def split_grid(
 ) -> ChangeDocument:
     """Preview a split, keep it as a draft or switch to it, today or on a day to come."""
     order = order or SplitOrder.model_validate({})
+    line = order.along and shapely.LineString([each[:2] for each in order.along.coordinates])
     report = change.split(
-        session, code=code, parts=order.parts, keep=order.keep, on=order.on, seed=order.seed
+        session,
+        code=code,
+        parts=order.parts,
+        along=line,
+        keep=order.keep,
+        on=order.on,
+        seed=order.seed,
     )
     return ChangeDocument.model_validate(report.as_dict())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -81,10 +81,25 @@ class Order(BaseModel):
         return self
 
 
+Position = Annotated[list[float], Field(min_length=2, max_length=3)]
+
+
+class Line(BaseModel):
+    """A GeoJSON line, degrees east and north."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    type: Literal["LineString"]
+    coordinates: list[Position] = Field(
+        min_length=2, max_length=10_000, examples=[[[119.301, 31.2], [119.301, 31.21]]]
+    )
+
+
 class SplitOrder(Order):
     """How a grid is split."""
 
     parts: int = Field(2, ge=2, le=100, description="Of about equal load.")
+    along: Line | None = Field(None, description="In two along this line, which cuts it once.")
     seed: int = Field(0, ge=0, lt=2**31)
 
 

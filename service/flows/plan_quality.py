@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +16,11 @@ from service.db.frames import read_frame
 from service.db.statements import load_statements
 from service.errors import NotFound
 from service.flows import plans
+from service.flows.change import ChangeReport
 from service.flows.differences import read_households
 from service.flows.scope import find_areas
 
-__all__ = ["PlanFrames", "compared_frames", "plan_frames"]
+__all__ = ["PlanFrames", "changed_frames", "compared_frames", "plan_frames"]
 
 _SQL = load_statements("service.flows", "plan_quality.sql")
 
@@ -70,8 +72,8 @@ def plan_frames(
         before = session.execute(_SQL["before"], {"plan_id": plan_id}).scalar()
     else:
         _sizes(session, before)
-    values = {"plans": [plan_id]}
-    communities = read_frame(session, _SQL["communities"], values)
+    codes = session.execute(_SQL["ruled"], {"plan_id": plan_id}).scalars().all()
+    communities, barriers = _ground(session, codes)
     homes, tolerance = _homes(session, list(communities["code"]))
     earlier = None
     if before is not None:
@@ -80,14 +82,13 @@ def plan_frames(
         earlier = _with_loads(earlier, homes, tolerance)
         if earlier.empty:
             raise InputError(f"plan {before} has no grid in the communities of plan {plan_id}")
-    barriers = read_frame(session, _SQL["barriers"], values)
     return PlanFrames(
         plan_id=plan_id,
         name=named,
         sizes=sizes,
         grids=_with_loads(plans.plan_grids(session, plan_id=plan_id), homes, tolerance),
         communities=communities,
-        barriers=barriers if len(barriers) else None,
+        barriers=barriers,
         households=homes,
         before_id=before,
         before=earlier,
@@ -112,25 +113,54 @@ def compared_frames(session: Session, *, before: int, after: int) -> dict[str, A
     common = set(grids[before]["community_code"]) & set(grids[after]["community_code"])
     if not common:
         raise InputError(f"plans {before} and {after} have no community in common")
-    values = {"plans": [after]}
-    communities = read_frame(session, _SQL["communities"], values)
-    barriers = read_frame(session, _SQL["barriers"], values)
-    homes, tolerance = _homes(session, sorted(common))
-    drawn = {
-        name: _with_loads(
-            grids[plan_id][grids[plan_id]["community_code"].isin(common)], homes, tolerance
-        )
-        for name, plan_id in (("before", before), ("after", after))
-    }
+    chosen = (grids[each][grids[each]["community_code"].isin(common)] for each in (before, after))
     return {
-        **drawn,
-        "households": homes,
-        "snap_tolerance_m": tolerance,
-        "communities": communities[communities["code"].isin(common)],
-        "barriers": barriers if len(barriers) else None,
+        **_two(session, sorted(common), *chosen),
         **sizes,
         "title": _title(before, after, names),
     }
+
+
+def changed_frames(session: Session, report: ChangeReport) -> dict[str, Any]:
+    """Arguments of :func:`geodata.draw.comparison_map` for a change, a preview as well.
+
+    Raises
+    ------
+    InputError
+        Nothing changes.
+    """
+    if report.difference is None or report.grids is None:
+        raise InputError(f"nothing changes in the data set '{report.dataset}': there is no map")
+    codes = list(report.difference.communities)
+    (area,) = find_areas(session, communities=codes)
+    sizes = {"target": area.target, "minimum": area.minimum, "maximum": area.maximum}
+    return {**_two(session, codes, *report.grids), **sizes}
+
+
+def _two(
+    session: Session, codes: list[str], before: gpd.GeoDataFrame, after: gpd.GeoDataFrame
+) -> dict[str, Any]:
+    """Two sets of grids of some communities, with the loads of now and what is around them."""
+    communities, barriers = _ground(session, codes)
+    homes, tolerance = _homes(session, codes)
+    return {
+        "before": _with_loads(before, homes, tolerance),
+        "after": _with_loads(after, homes, tolerance),
+        "households": homes,
+        "snap_tolerance_m": tolerance,
+        "communities": communities,
+        "barriers": barriers,
+    }
+
+
+def _ground(
+    session: Session, codes: Sequence[str]
+) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame | None]:
+    """Some communities, and the barriers in them, None where there are none."""
+    values = {"codes": list(codes)}
+    barriers = read_frame(session, _SQL["barriers"], values)
+    communities = read_frame(session, _SQL["communities"], values)
+    return communities, barriers if len(barriers) else None
 
 
 def _title(before: int, after: int, names: dict[int, str]) -> str:

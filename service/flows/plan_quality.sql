@@ -29,26 +29,24 @@ WHERE own.plan_id = :plan_id
     AND earlier.plan_id < :plan_id
     AND earlier.active IS NOT NULL
 
+-- ruled --
+SELECT community_code FROM community_plan WHERE plan_id = :plan_id
+ORDER BY community_code COLLATE "C"
+
 -- communities --
-SELECT division.code, division.name, division.geometry
-FROM community_plan
-JOIN division ON division.code = community_plan.community_code
-WHERE community_plan.plan_id = ANY(CAST(:plans AS integer[]))
-GROUP BY division.code, division.name, division.geometry
-ORDER BY division.code COLLATE "C"
+SELECT code, name, geometry
+FROM division
+WHERE code = ANY(CAST(:codes AS text[]))
+ORDER BY code COLLATE "C"
 
 -- barriers --
--- What lies in the boxes of the plan's communities.
-WITH ruled AS (
-    SELECT division.dataset_id, division.geometry
-    FROM community_plan
-    JOIN division ON division.code = community_plan.community_code
-    WHERE community_plan.plan_id = ANY(CAST(:plans AS integer[]))
-)
+-- What lies in the boxes of some communities.
 SELECT barrier.kind, barrier.geometry
 FROM barrier
 WHERE EXISTS (
-    SELECT FROM ruled
-    WHERE ruled.dataset_id = barrier.dataset_id AND ruled.geometry && barrier.geometry
+    SELECT FROM division
+    WHERE division.code = ANY(CAST(:codes AS text[]))
+        AND division.dataset_id = barrier.dataset_id
+        AND division.geometry && barrier.geometry
 )
 ORDER BY barrier.id

@@ -146,6 +146,14 @@ def test_the_worst_come_first_and_flags_have_their_reason():
     assert page.rows["B004"] == ["兰溪里", "900", "oversize", f"tower {HOSTILE}"]
 
 
+def test_the_bar_of_the_maximum_shows_who_is_above_it():
+    text = quality_report(grids([400, 500, 501, 509, 300, 299, 350, 900]), community())
+    bar = text[text.index("500 to 509 households: 3 grids") :]
+    heights = re.findall(r'<rect class="(in|h3)".*?height="([\d.]+)"', bar[: bar.index("</g>")])
+    assert [kind for kind, _ in heights] == ["in", "h3"]
+    assert float(heights[1][1]) == pytest.approx(2 * float(heights[0][1]), abs=0.2)
+
+
 def test_bars_hold_every_grid_even_beyond_the_axis():
     text = quality_report(grids(), community())
     bars = re.findall(r"<title>(.*?) households: (\d+) grids(?:, (\d+) of them flagged)?", text)

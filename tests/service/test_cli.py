@@ -261,7 +261,7 @@ def test_two_plans_on_one_map(gridward: Cli, smallton: Any, tmp_path: Path) -> N
     assert result.status == 0, result.err
     assert result.json["map"] == str(page)
     assert result.json["households_moved"] > 0
-    assert "Plan 1 (" in page.read_text("utf-8")
+    assert ": plans 1 and 2" in page.read_text("utf-8")
     refused = gridward("plan", "compare", "1", "5", "-o", page)
     assert refused.status == 1
     assert "there is no plan 5" in refused.err

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from shapely.geometry import shape
 from sqlalchemy import text
 
 from service.app import create_app
@@ -160,6 +161,35 @@ def test_a_split_is_previewed_then_applied(client: TestClient) -> None:
     assert back.json()["kinds"] == {"U": 3, "S": 0, "M": 2, "X": 0}
     assert client.get("/grids/101005").status_code == 404
     assert client.get("/grids/101001").json()["households"] == 100
+
+
+def test_a_grid_is_split_along_a_line(client: TestClient) -> None:
+    grids = client.get("/grids").json()["features"]
+    (grid,) = (each for each in grids if each["properties"]["grid_code"] == "101001")
+    west, south, east, north = shape(grid["geometry"]).bounds
+    x = west + (east - west) / 4
+    line = {"type": "LineString", "coordinates": [[x, south - 0.001], [x, north + 0.001, 3.5]]}
+    told = client.post("/grids/101001/split", json={"along": line, "keep": "draft"})
+    assert told.status_code == 200, told.text
+    drawn = client.get(f"/plans/{told.json()['plan']['id']}/grids").json()["features"]
+    parts = [
+        shape(each["geometry"])
+        for each in drawn
+        if each["properties"]["grid_code"] in ("101001", "101005")
+    ]
+    less, more = sorted(parts, key=lambda part: part.area)
+    # the ends of the border are led to corners that the neighbours have as well
+    assert less.area / (less.area + more.area) == pytest.approx(0.25, abs=0.13)
+    assert less.centroid.x < x < more.centroid.x
+    assert less.union(more).symmetric_difference(shape(grid["geometry"])).area < 1e-12
+
+    beside = {"type": "LineString", "coordinates": [[0, 0], [1, 1]]}
+    answer = client.post("/grids/101001/split", json={"along": beside})
+    assert (answer.status_code, "does not cut" in answer.json()["detail"]) == (400, True)
+    for wrong in ({"type": "LineString", "coordinates": [[0, 0]]}, {"type": "Point"}, "across"):
+        assert client.post("/grids/101001/split", json={"along": wrong}).status_code == 400
+    order = {"along": line, "parts": 3}
+    assert "in two" in client.post("/grids/101001/split", json=order).json()["detail"]
 
 
 def test_a_split_on_a_day_to_come_leaves_today_as_it_is(client: TestClient) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import geopandas as gpd
 import pytest
-from shapely import Polygon, box
+from shapely import LineString, Polygon, box
 
 from service import cli
 from service.settings import Settings
@@ -79,6 +79,44 @@ def test_split_compare_and_merge(gridward: Cli, drawn: Any, tmp_path: Path) -> N
     status, _, err = gridward("plan", "merge", "101005", "102001")
     assert (status, err.count("\n")) == (1, 0)
     assert "several communities" in err
+
+
+def test_a_split_along_a_line_of_a_file(gridward: Cli, drawn: Any, tmp_path: Path) -> None:
+    gridward("export", "grids", "-o", tmp_path / "grids.geojson")
+    grids = gpd.read_file(tmp_path / "grids.geojson").set_index("grid_code")
+    west, south, east, north = grids.geometry["101001"].bounds
+    middle = (south + north) / 2
+    ends = [(west - 0.001, middle), ((west + east) / 2, middle), (east + 0.001, middle)]
+    pieces = [LineString(ends[:2]), LineString(ends[1:])]
+    line = tmp_path / "line.gpkg"
+    gpd.GeoDataFrame(geometry=pieces, crs=4326).to_crs(32631).to_file(line, layer="cut")
+    status, out, err = gridward("plan", "split", "101001", "--along", f"{line}:cut", "--json")
+    assert status == 0, err
+    sides = json.loads(out)["sides"]
+    assert [side["grid_code"] for side in sides] == ["101001", "101005"]
+    assert sum(side["households"] for side in sides) == 100
+
+    two = tmp_path / "two.geojson"
+    gpd.GeoDataFrame(geometry=[pieces[0], LineString([(0, 0), (1, 1)])], crs=4326).to_file(two)
+    status, _, err = gridward("plan", "split", "101001", "--along", two)
+    assert (status, "must hold one line" in err) == (1, True)
+    status, _, err = gridward("plan", "split", "101001", "--along", tmp_path / "no.gpkg")
+    assert (status, "no such file" in err) == (1, True)
+
+
+def test_a_change_is_drawn_before_it_is_made(gridward: Cli, drawn: Any, tmp_path: Path) -> None:
+    page = tmp_path / "split.html"
+    status, _, err = gridward("plan", "split", "101001", "--map", page)
+    assert status == 0, err
+    assert "101001 split (preview)" in page.read_text("utf-8")
+    assert len(json.loads(gridward("plan", "list", "--json")[1])["plans"]) == 1
+    codes = ("101001", "101002")
+    assert gridward("plan", "merge", *codes, "--draft", "--map", page)[0] == 0
+    assert "101001, 101002 merged" in page.read_text("utf-8")
+    status, _, err = gridward("plan", "split", "101001", "--map", tmp_path / "split.png")
+    assert (status, "as .html" in err) == (1, True)
+    status, _, err = gridward("rebalance", "--map", page)
+    assert (status, "nothing changes" in err) == (1, True)
 
 
 def test_rebalance_with_nothing_to_do(gridward: Cli, drawn: Any) -> None:
