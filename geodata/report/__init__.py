@@ -3,8 +3,8 @@
 The page needs no network and no script, prints, and is the same for the same input.
 """
 
-from geodata.report.figures import Sizes, as_yardstick, set_figures
+from geodata.report.figures import Sizes, as_yardstick, held_by, set_figures
 from geodata.report.page import quality_report
 from geodata.report.tables import compared
 
-__all__ = ["Sizes", "as_yardstick", "compared", "quality_report", "set_figures"]
+__all__ = ["Sizes", "as_yardstick", "compared", "held_by", "quality_report", "set_figures"]

@@ -18,7 +18,7 @@ from geodata.errors import InputError
 from geodata.metric import MetricPlane
 from geodata.quality import count_parts, flag_names, measure, polsby_popper, signed_deviation
 
-__all__ = ["Drawn", "Sizes", "as_yardstick", "drawn_grids", "set_figures", "worst"]
+__all__ = ["Drawn", "Sizes", "as_yardstick", "drawn_grids", "held_by", "set_figures", "worst"]
 
 #: A grid this far from its community's own target is as bad as one of this compactness.
 _FAR: Final = 0.10
@@ -202,6 +202,12 @@ def _sums(shapes: NDArray[Any], households: gpd.GeoDataFrame, crs: Any) -> NDArr
     found = first < len(shapes)
     sums = np.bincount(first[found], weight[found], minlength=len(shapes))
     return np.asarray(sums.astype(np.int64))
+
+
+def held_by(communities: gpd.GeoDataFrame, grids: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """The communities that have some of the grids: an earlier plan may have been for a part."""
+    held = set(grids["community_code"].astype(str))
+    return communities[communities[code_column(communities)].astype(str).isin(held)]
 
 
 def set_figures(

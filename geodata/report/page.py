@@ -26,6 +26,7 @@ from geodata.report.figures import (
     Sizes,
     as_yardstick,
     drawn_grids,
+    held_by,
     set_figures,
     worst,
 )
@@ -129,9 +130,8 @@ def quality_report(
     if frames.before is not None:
         earlier = drawn_grids(frames.before, frames.communities, frames.plane, sizes)
         loads.append((before_name, earlier))
-        sets.append(
-            (before_name, set_figures(frames.before, frames.communities, frames.barriers, sizes))
-        )
+        ground = held_by(frames.communities, frames.before)
+        sets.append((before_name, set_figures(frames.before, ground, frames.barriers, sizes)))
     outside = 0
     if yardstick is not None:
         other, outside = as_yardstick(yardstick, frames.communities, households)

@@ -148,13 +148,15 @@ def _judge_plan(
 def _figures(
     frames: PlanFrames, yardstick: gpd.GeoDataFrame | None, name: str
 ) -> dict[str, dict[str, Any]]:
-    from geodata.report import Sizes, as_yardstick, set_figures
+    from geodata.report import Sizes, as_yardstick, held_by, set_figures
 
     sizes = Sizes(**frames.sizes)
     common = (frames.communities, frames.barriers, sizes)
     found = {f"plan {frames.plan_id}": set_figures(frames.grids, *common)}
     if frames.before is not None:
-        found[f"plan {frames.before_id}"] = set_figures(frames.before, *common)
+        found[f"plan {frames.before_id}"] = set_figures(
+            frames.before, held_by(frames.communities, frames.before), frames.barriers, sizes
+        )
     if yardstick is not None:
         other, _ = as_yardstick(yardstick, frames.communities, frames.households)
         found[name] = set_figures(other, *common, one_area=True)

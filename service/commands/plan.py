@@ -115,6 +115,8 @@ def activate(
         print_json(outcome.as_dict())
         return
     say(f"plan {plan_id} is active from {outcome.effective_from}")
+    for other in outcome.never_began:
+        say(f"plan {other}, which was to begin later, is retired: it never ruled")
     if outcome.reassigned or outcome.posts_ended:
         say(
             f"{outcome.reassigned:,} household records assigned anew, {outcome.posts_ended:,} "

@@ -57,8 +57,8 @@ def plan_frames(
     session : Session
     plan_id : int
     before : int, optional
-        The plan to compare with; by default the last one that was put in force for any of the
-        communities before this one was drawn up, if there is one.
+        The plan to compare with; by default, of those put in force before this one was drawn up,
+        the one that has most of its communities, and of several the last.
 
     Raises
     ------
@@ -79,9 +79,11 @@ def plan_frames(
     if before is not None:
         earlier = plans.plan_grids(session, plan_id=before)
         earlier = earlier[earlier["community_code"].isin(communities["code"])]
-        earlier = _with_loads(earlier, homes, tolerance)
         if earlier.empty:
             raise InputError(f"plan {before} has no grid in the communities of plan {plan_id}")
+        # households of communities that it does not have are none of its own
+        own = sorted(set(earlier["community_code"]))
+        earlier = _with_loads(earlier, *_homes(session, own))
     return PlanFrames(
         plan_id=plan_id,
         name=named,

@@ -21,13 +21,20 @@ LEFT JOIN LATERAL (
 WHERE grid_plan.id = :plan_id
 
 -- before --
--- The last plan that was put in force for any of the communities before this one was drawn up.
-SELECT max(earlier.plan_id)
-FROM community_plan AS earlier
-JOIN community_plan AS own USING (community_code)
+-- The plan that had begun, when this one was drawn up, in most of its communities; of several the
+-- last.
+SELECT earlier.plan_id
+FROM community_plan AS own
+JOIN grid_plan AS plan ON plan.id = own.plan_id
+JOIN community_plan AS earlier ON earlier.community_code = own.community_code
+JOIN grid_plan AS before ON before.id = earlier.plan_id
 WHERE own.plan_id = :plan_id
-    AND earlier.plan_id < :plan_id
+    AND before.id < plan.id
+    AND before.effective_from <= CAST(plan.created_at AS date)
     AND earlier.active IS NOT NULL
+GROUP BY earlier.plan_id
+ORDER BY count(*) DESC, earlier.plan_id DESC
+LIMIT 1
 
 -- ruled --
 SELECT community_code FROM community_plan WHERE plan_id = :plan_id

@@ -119,6 +119,7 @@ class Activated(BaseModel):
     plan: int
     state: str
     effective_from: date = Field(description="Its first day.")
+    never_began: list[int] = Field(description="Plans for a later day that it retired.")
     reassigned: int = Field(description="Household records whose grid changed.")
     posts_ended: int = Field(description="Posts in grids that the plan ended.")
     out_of_range: list[StrayLoad] = Field(description="Grids out of range without a flag.")

@@ -79,6 +79,8 @@ class Activation:
     state : str
     effective_from : str
         Its first day.
+    never_began : list of int
+        Plans that were to begin later in all of their communities that are left, and are retired.
     reassigned : int
         Household records whose place in the ledger changed.
     posts_ended : int
@@ -91,6 +93,7 @@ class Activation:
     plan: int
     state: str
     effective_from: str
+    never_began: list[int] = field(default_factory=list)
     reassigned: int = 0
     posts_ended: int = 0
     out_of_range: list[dict[str, Any]] = field(default_factory=list)
@@ -276,15 +279,17 @@ def activate(
     _look_again(session, plan.ground, values)
     grids = plan_grids(session, plan_id=plan_id)
     _share_vertices(session, grids)
-    for step in ("close_superseded", "open_range", "mark_active", "retire_superseded"):
+    for step in ("close_superseded", "open_range", "mark_active"):
         session.execute(_SQL[step], values)
+    retired = session.execute(_SQL["retire_superseded"], values)
+    never_began = sorted(row.id for row in retired if row.waiting)
     if len(grids) >= _MANY:
         session.execute(_SQL["analyze"])
     if effective_from > now:
-        return Activation(plan_id, "active", effective_from.isoformat())
+        return Activation(plan_id, "active", effective_from.isoformat(), never_began)
     if hand_over is not None:
         hand_over(session)
-    return _take_effect(session, plan_id, effective_from, progress)
+    return _take_effect(session, plan_id, effective_from, never_began, progress)
 
 
 def _look_again(session: Session, ground: str | None, values: Mapping[str, Any]) -> None:
@@ -300,7 +305,9 @@ def _look_again(session: Session, ground: str | None, values: Mapping[str, Any])
         )
 
 
-def _take_effect(session: Session, plan_id: int, begins: date, progress: Progress) -> Activation:
+def _take_effect(
+    session: Session, plan_id: int, begins: date, never_began: list[int], progress: Progress
+) -> Activation:
     values = {"plan_id": plan_id}
     ended = session.execute(_SQL["end_posts"], values).rowcount  # type: ignore[attr-defined]
     assigned = session.execute(_SQL["assigned_datasets"], values).scalars().all()
@@ -310,6 +317,7 @@ def _take_effect(session: Session, plan_id: int, begins: date, progress: Progres
         plan=plan_id,
         state="active",
         effective_from=begins.isoformat(),
+        never_began=never_began,
         reassigned=moved,
         posts_ended=ended,
         out_of_range=[_json(row) for row in strays],

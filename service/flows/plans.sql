@@ -349,6 +349,7 @@ WHERE state = 'active'
         WHERE community_plan.plan_id = grid_plan.id
             AND community_plan.active && daterange(:effective_from, NULL)
     )
+RETURNING id, effective_from > :effective_from AS waiting
 
 -- analyze --
 -- Who reads the grids in force right after must not be planned for on figures of before: their

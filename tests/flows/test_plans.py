@@ -14,12 +14,14 @@ from sqlalchemy.orm import Session
 
 from geodata.change import keep_codes
 from geodata.errors import InputError, PlanError
+from geodata.report import Sizes, held_by, set_figures
 from service.db.engine import Database
 from service.errors import NotFound
 from service.flows import plans
 from service.flows.assign import assign
 from service.flows.delineate import delineate
 from service.flows.load import load_dataset
+from service.flows.plan_quality import plan_frames
 from service.flows.staff import staff
 
 #: Codes are handed on by land where nobody lives.
@@ -341,3 +343,39 @@ def test_what_there_is_not_is_told(loaded: Database) -> None:
 def test_nothing_is_drawn_without_data(database: Database) -> None:
     with database.session() as session, pytest.raises(PlanError, match="nothing is loaded"):
         delineate(session)
+
+
+def test_a_plan_for_a_later_day_that_is_overtaken_is_told(loaded: Database) -> None:
+    with loaded.session() as session:
+        delineate(session)
+        later = date.today() + timedelta(days=30)
+        ids = [
+            delineate(
+                session, target=size, minimum=size // 2, maximum=2 * size, activate=False
+            ).plans[0]["id"]
+            for size in (50, 60)
+        ]
+        for plan_id in ids:
+            plans.validate(session, plan_id=plan_id)
+        assert plans.activate(session, plan_id=ids[0], on=later).never_began == []
+        assert plans.activate(session, plan_id=ids[1]).never_began == [ids[0]]
+        assert plans.show(session, plan_id=ids[0])["state"] == "retired"
+        frames = plan_frames(session, plan_id=ids[1])
+        assert frames.before_id == 1
+
+
+def test_an_earlier_plan_of_some_communities_is_measured_there(loaded: Database) -> None:
+    with loaded.session() as session:
+        delineate(session)
+        part = delineate(session, communities=["102"], target=50, minimum=35, maximum=65)
+        whole = delineate(session, target=60, minimum=30, maximum=120, activate=False)
+        named = {"plan_id": whole.plans[0]["id"], "before": part.plans[0]["id"]}
+        assert plan_frames(session, plan_id=named["plan_id"]).before_id == 1
+        frames = plan_frames(session, **named)
+        assert frames.before is not None
+        assert set(frames.before["community_code"]) == {"102"}
+        ground = held_by(frames.communities, frames.before)
+        row = set_figures(frames.before, ground, None, Sizes(50, 35, 65))
+        assert row["gap_m2"] < 1
+        inside = frames.grids[frames.grids["community_code"] == "102"]["households"].sum()
+        assert row["households"] == inside
