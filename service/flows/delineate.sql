@@ -66,18 +66,34 @@ SELECT string_agg(
 FROM (
     SELECT geometry, sum(households) AS households
     FROM household
-    WHERE dataset_id = :dataset_id
-        AND EXISTS (SELECT FROM chosen WHERE household.geometry && chosen.reach)
+    WHERE id IN (
+        SELECT found.id
+        FROM chosen
+        CROSS JOIN LATERAL (
+            SELECT id
+            FROM household
+            WHERE household.geometry && chosen.reach AND household.dataset_id = :dataset_id
+            OFFSET 0
+        ) AS found
+    )
     GROUP BY geometry
 ) AS place
 
 -- barriers --
--- What may cut the communities: whatever meets their boxes.
+-- What may cut the communities: whatever meets their boxes. Looked up community by community in the
+-- index: among a province's barriers, asking each for a community takes a minute.
+WITH near AS MATERIALIZED (
+    SELECT DISTINCT found.id
+    FROM division
+    CROSS JOIN LATERAL (
+        SELECT id
+        FROM barrier
+        WHERE barrier.geometry && division.geometry AND barrier.dataset_id = :dataset_id
+        OFFSET 0
+    ) AS found
+    WHERE division.code = ANY(CAST(:codes AS text[]))
+)
 SELECT barrier.weight, barrier.geometry
 FROM barrier
-WHERE barrier.dataset_id = :dataset_id
-    AND EXISTS (
-        SELECT FROM division
-        WHERE division.code = ANY(CAST(:codes AS text[])) AND division.geometry && barrier.geometry
-    )
+JOIN near ON near.id = barrier.id
 ORDER BY barrier.id

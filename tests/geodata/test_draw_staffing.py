@@ -137,8 +137,8 @@ def test_posts_of_members_without_a_place_have_no_way():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"grids": town(2, 1)[0].drop(columns="grid_code")}, "no such column"),
-        ({"members": town(2, 1)[1].drop(columns="member_id")}, "no such column"),
+        ({"grids": town(2, 1)[0].drop(columns="grid_code")}, "have no column"),
+        ({"members": town(2, 1)[1].drop(columns="member_id")}, "have no column"),
         (
             {"posts": pd.DataFrame({"member_id": ["M00000"], "grid_code": ["gone"],
                                     "role": ["police"], "distance_m": [1]})},

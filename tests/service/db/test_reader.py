@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from psycopg import sql
@@ -67,7 +68,9 @@ def test_the_same_from_an_event_loop(opened: Database) -> None:
         assert await reader(NUMBER) == [(2,)]
         await reader.close()
 
-    asyncio.run(ask())
+    # in a thread: the browser's tests leave an event loop that runs in this one
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, ask()).result()
 
 
 def test_a_session_shows_what_it_wrote(opened: Database) -> None:
