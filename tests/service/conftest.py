@@ -12,7 +12,8 @@ Households H00 to H10 stand in a row at 0.004 degrees north, H10 some 22 m east 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
@@ -24,6 +25,7 @@ from sqlalchemy import URL
 from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.orm import Session
 
+from service import cli
 from service.app import create_app
 from service.db.engine import Database
 from service.divisions.models import Dataset, Division
@@ -206,3 +208,27 @@ def writer(town: Settings) -> Iterator[TestClient]:
     """A client that may write, over a town of the test's own."""
     with TestClient(create_app(town), base_url=BASE_URL) as client:
         yield client
+
+
+@pytest.fixture
+def gridward(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Run ``gridward`` on the database of the test: status, stdout, stderr or the one line."""
+    assert settings.database_url is not None
+    url = settings.database_url.render_as_string(hide_password=False)
+    monkeypatch.setenv("GRIDWARD_DATABASE_URL", url)
+    monkeypatch.setenv("GRIDWARD_HOME", str(settings.home))
+    monkeypatch.delenv("GRIDWARD_DEBUG", raising=False)
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["gridward", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        code, printed = ended.value.code, capfd.readouterr()
+        if isinstance(code, str):
+            return 1, printed.out, code
+        return int(code or 0), printed.out, printed.err
+
+    return run

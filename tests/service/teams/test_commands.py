@@ -4,41 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from service import cli
-from service.settings import Settings
-
 Cli = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def gridward(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Cli:
-    """Run ``gridward`` on the database of the test: status, stdout, stderr or the one line."""
-    assert settings.database_url is not None
-    url = settings.database_url.render_as_string(hide_password=False)
-    monkeypatch.setenv("GRIDWARD_DATABASE_URL", url)
-    monkeypatch.setenv("GRIDWARD_HOME", str(settings.home))
-    monkeypatch.delenv("GRIDWARD_DEBUG", raising=False)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["gridward", *map(str, arguments)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        code, printed = ended.value.code, capfd.readouterr()
-        if isinstance(code, str):
-            return 1, printed.out, code
-        return int(code or 0), printed.out, printed.err
-
-    return run
 
 
 @pytest.fixture
