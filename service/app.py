@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
@@ -17,7 +17,7 @@ from geodata.assets import VENDOR_URL
 from service.catalogue.published import COLLECTIONS
 from service.catalogue.reflected import reflect_tables
 from service.db.engine import Database
-from service.db.reader import AsyncReader
+from service.db.asking import AsyncReader
 from service.exports.job_routes import router as jobs_router
 from service.exports.routes import router as exports_router
 from service.flows.change_routes import router as change_router
@@ -35,6 +35,7 @@ from service.tiles.routes import TILE_PATH, send_tile
 from service.tiles.routes import router as tiles_router
 from service.tiles.store import TileStore
 from service.web.assets import VendorFiles
+from service.web.front import Front
 from service.web.headers import AccessLog, SecurityHeaders
 from service.web.health import router as health_router
 from service.web.late import late
@@ -62,6 +63,8 @@ _ROUTERS = (
     tiles_router,
     health_router,
 )
+#: What the way in answers by itself.
+_MOST_ASKED: Final = {TILE_PATH: send_tile, ITEMS_PATH: get_items, ITEM_PATH: get_item}
 #: Packed already.
 _PACKED = ("application/geopackage+sqlite3", "application/vnd.apache.parquet")
 
@@ -105,10 +108,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.catalogue = COLLECTIONS
     app.state.editors = lambda: edits.EDITORS
     app.state.tiles = TileStore()
-    # asked for most: they stand ahead of what reads declared parameters
-    app.add_route(TILE_PATH, send_tile, include_in_schema=False)
-    app.add_route(ITEMS_PATH, get_items, methods=READ, include_in_schema=False)
-    app.add_route(ITEM_PATH, get_item, methods=READ, include_in_schema=False)
+    for path, handler in _MOST_ASKED.items():
+        app.add_route(path, handler, methods=READ, include_in_schema=False)
     for router in _ROUTERS:
         app.include_router(router)
     app.mount(VENDOR_URL, VendorFiles(settings.assets), name="vendor")
@@ -142,3 +143,4 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         )
     app.add_middleware(SecurityHeaders, shared=bool(settings.cors_origins))
     app.add_middleware(AccessLog)
+    app.add_middleware(Front, routes=_MOST_ASKED, shared=bool(settings.cors_origins))

@@ -129,7 +129,7 @@ class Database:
                 command.upgrade(config_for(connection), "head")
 
     async def connect_to_read(self) -> psycopg.AsyncConnection[Any]:
-        """Open a connection for an :class:`~service.db.reader.AsyncReader`."""
+        """Open a connection for an :class:`~service.db.asking.AsyncReader`."""
         if self._cluster is not None:
             await anyio.to_thread.run_sync(self._cluster.ensure_running)
         url = self.engine.url

@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from service.catalogue.collection import Catalogue, Collection
 from service.catalogue.published import find_collection
 from service.catalogue.selection import Box
-from service.db.reader import AsyncReader
+from service.db.asking import AsyncReader
 from service.ogc.parameters import Format, Limits, negotiate
 from service.ogc.remembered import Remembered
 from service.settings import Settings

@@ -194,8 +194,8 @@ def items(
     shown: Format,
     time_stamp: str,
     orders: tuple[Order, ...] = (),
-) -> str:
-    """Write a page of features as GeoJSON text; the features are taken as they are."""
+) -> bytes:
+    """Write a page of features as GeoJSON; the features are taken as they are."""
     links = [*site.itself(shown=shown, media_type=GEOJSON), _up(site, collection)]
     if page.following is not None:
         following = site.again(offset=None, token=page.following.token(orders))
@@ -207,14 +207,14 @@ def items(
     }
     if page.matched is not None:
         members["numberMatched"] = page.matched
-    rest = json.dumps(members, ensure_ascii=False)[1:]
-    return f'{{"type":"FeatureCollection","features":[{page.features}],{rest}'
+    rest = json.dumps(members, ensure_ascii=False)[1:].encode()
+    return b"".join((b'{"type":"FeatureCollection","features":[', page.features, b"],", rest))
 
 
-def feature(site: Site, collection: Collection, text: str, *, shown: Format) -> str:
-    """One feature as GeoJSON text, with its links."""
+def feature(site: Site, collection: Collection, found: bytes, *, shown: Format) -> bytes:
+    """One feature as GeoJSON, with its links."""
     links = [*site.itself(shown=shown, media_type=GEOJSON), _up(site, collection)]
-    return f'{text[:-1]},"links":{json.dumps(links, ensure_ascii=False)}}}'
+    return b"".join((found[:-1], b',"links":', json.dumps(links, ensure_ascii=False).encode(), b"}"))
 
 
 def _up(site: Site, collection: Collection) -> Link:

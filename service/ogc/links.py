@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,6 +20,9 @@ MERGE_PATCH: Final = "application/merge-patch+json"
 SCHEMA: Final = "application/schema+json"
 #: Clients compare this one letter by letter.
 OPENAPI: Final = "application/vnd.oai.openapi+json;version=3.0"
+
+#: A host that is what it looks like; any other is read by the framework's rules.
+_HOST: Final = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 
 Link = dict[str, Any]
 
@@ -49,16 +53,20 @@ class Site:
     @classmethod
     def of(cls, request: Request) -> Site:
         """The addresses for a request."""
-        root = request.scope.get("root_path", "")
+        scope = request.scope
+        root = scope.get("root_path", "")
+        host = request.headers.get("host")
+        plain = host is not None and not root and _HOST.fullmatch(host)
         return cls(
-            base=str(request.base_url).rstrip("/"),
-            path=request.url.path.removeprefix(root),
-            query=tuple(request.query_params.multi_items()),
+            base=f"{scope['scheme']}://{host}" if plain else str(request.base_url).rstrip("/"),
+            path=scope["path"].removeprefix(root),
+            query=tuple(request.query_params.multi_items()) if scope["query_string"] else (),
         )
 
     def url(self, path: str, query: Iterable[tuple[str, str]] = ()) -> str:
         """Absolute address of a path, with parameters."""
-        text = urlencode(list(query), quote_via=quote, safe=",:/")
+        query = list(query)
+        text = urlencode(query, quote_via=quote, safe=",:/") if query else ""
         return self.base + quote(path, safe="/:") + ("?" + text if text else "")
 
     def again(self, **changes: str | None) -> str:

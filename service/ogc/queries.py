@@ -17,7 +17,8 @@ from service.catalogue.collection import Collection
 from service.catalogue.crs import DEFAULT_CRS, Crs
 from service.catalogue.features import selected
 from service.catalogue.selection import Box, Selection
-from service.db.reader import AsyncRun, Run, compiled
+from service.db.asking import AsyncReader
+from service.db.reader import Run, compiled
 from service.errors import InvalidParameter, Refused
 from service.ogc.paging import Order, Position
 from service.ogc.parameters import ItemsQuery
@@ -44,8 +45,8 @@ class Page:
 
     Attributes
     ----------
-    features : str
-        GeoJSON features with commas between them.
+    features : bytes
+        GeoJSON features with commas between them, in UTF-8.
     returned : int
         How many.
     matched : int, optional
@@ -54,14 +55,14 @@ class Page:
         Where the next page begins, or None on the last page.
     """
 
-    features: str
+    features: bytes
     returned: int
     matched: int | None
     following: Position | None
 
 
 async def list_features(
-    run: AsyncRun,
+    reader: AsyncReader,
     *,
     collection: Collection,
     query: ItemsQuery,
@@ -71,8 +72,7 @@ async def list_features(
 
     Parameters
     ----------
-    run : callable
-        Runs a statement.
+    reader : AsyncReader
     collection : Collection
     query : ItemsQuery
     everything : Remembered, optional
@@ -97,34 +97,35 @@ async def list_features(
         offset=query.offset,
     )
     with explaining(query.crs, query.selection):
-        ((features, found, *last),) = await run(statement)
-        returned, more = min(found, query.limit), found > query.limit
+        found = await reader.ask(statement)
+        returned, more = min(len(found), query.limit), len(found) > query.limit
         if query.after is not None:
             matched = query.after.matched
         elif not more and (returned or not query.offset):
             matched = query.offset + returned
         else:
-            matched = await _count(run, light, query.selection, chosen, everything)
-    following = Position(tuple(each[0] for each in last), matched) if more else None
-    return Page(features or "", returned, matched, following)
+            matched = await _count(reader, light, query.selection, chosen, everything)
+    following = Position(found.row(returned - 1)[1:], matched) if more else None
+    features = b",".join(each or b"" for each in found.first_column(returned))
+    return Page(features, returned, matched, following)
 
 
 async def find_feature(
-    run: AsyncRun, *, collection: Collection, identifier: str, crs: Crs = DEFAULT_CRS
-) -> str | None:
-    """One feature as GeoJSON text, or None where there is none of that identifier."""
+    reader: AsyncReader, *, collection: Collection, identifier: str, crs: Crs = DEFAULT_CRS
+) -> bytes | None:
+    """One feature as GeoJSON in UTF-8, or None where there is none of that identifier."""
     values = _key_values(collection, identifier)
     if values is None:
         return None
     with explaining(crs):
-        rows = await run(feature_statement(collection, crs, values))
-    return rows[0][0] if rows else None
+        found = await reader.ask(feature_statement(collection, crs, values))
+    return found.first_column()[0] if len(found) else None
 
 
 def get_feature(
     run: Run, *, collection: Collection, identifier: str, crs: Crs = DEFAULT_CRS
 ) -> str | None:
-    """The same, for instance within a transaction."""
+    """The same as text, for instance within a transaction."""
     values = _key_values(collection, identifier)
     if values is None:
         return None
@@ -174,7 +175,7 @@ def _columns_of(collection: Collection, query: ItemsQuery) -> list[str]:
 
 
 async def _count(
-    run: AsyncRun,
+    reader: AsyncReader,
     light: Collection,
     selection: Selection,
     conditions: Sequence[ColumnElement[bool]],
@@ -185,12 +186,12 @@ async def _count(
     known = None if sizes is None else sizes.known(light.name)
     if known is not None and known > COUNT_CEILING:
         return known
-    ((matched,),) = await run(count_statement(light, conditions, COUNT_CEILING + 1))
+    ((matched,),) = await reader(count_statement(light, conditions, COUNT_CEILING + 1))
     if matched <= COUNT_CEILING:
         return int(matched)
     if sizes is None:
         return None
-    ((counted,),) = await run(compiled(select(func.count()).select_from(light.source)))
+    ((counted,),) = await reader(compiled(select(func.count()).select_from(light.source)))
     sizes.keep(light.name, counted)
     return int(counted)
 

@@ -188,7 +188,7 @@ async def get_item(request: Request) -> Response:
 
 
 def _items_page(
-    site: Site, chosen: Collection, text: str, given: QueryParams, query: ItemsQuery
+    site: Site, chosen: Collection, text: bytes, given: QueryParams, query: ItemsQuery
 ) -> HTMLResponse:
     document = json.loads(text)
     return page(
@@ -203,7 +203,7 @@ def _items_page(
     )
 
 
-def _item_page(site: Site, chosen: Collection, text: str) -> HTMLResponse:
+def _item_page(site: Site, chosen: Collection, text: bytes) -> HTMLResponse:
     document = json.loads(text)
     return page(
         "item.html",
@@ -224,6 +224,6 @@ def _answer(
     return Response(text, media_type=JSON, headers={"Vary": "Accept"})
 
 
-def _geojson(text: str, crs: Crs, headers: dict[str, str] | None = None) -> Response:
+def _geojson(text: bytes, crs: Crs, headers: dict[str, str] | None = None) -> Response:
     told = {"Vary": "Accept", "Content-Crs": f"<{crs.uri}>", **(headers or {})}
     return Response(text, media_type=GEOJSON, headers=told)

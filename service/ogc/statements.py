@@ -11,12 +11,10 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
-from psycopg import sql
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Subquery,
-    Text,
     and_,
     cast,
     func,
@@ -30,14 +28,14 @@ from sqlalchemy import (
 from service.catalogue.collection import Collection
 from service.catalogue.crs import Crs
 from service.catalogue.features import feature_text
-from service.db.reader import Statement, compiled, template
+from service.db.reader import Statement, Template, compiled, template
 from service.ogc.paging import Order
 
 __all__ = ["count_statement", "feature_statement", "page_statement"]
 
 #: Frames that are kept; there are few collections, orders and reference systems.
 _FRAMES: Final = 512
-_EVERYTHING: Final = Statement(sql.SQL("true"), {})
+_EVERYTHING: Final = Statement("true", {})
 _LIMIT: Final = literal_column("$limit$", BigInteger)
 
 
@@ -51,7 +49,7 @@ def page_statement(
     limit: int,
     offset: int,
 ) -> Statement:
-    """One row: the features of a page as one text, how many follow or are in it, its last place.
+    """The features of a page and one more if others follow: a feature a row, with its place.
 
     Parameters
     ----------
@@ -66,18 +64,12 @@ def page_statement(
     Returns
     -------
     Statement
-        Its row: features with commas between them, rows found (one more than ``limit`` if others
-        follow), and of the last row sent the values of the orders, then the key.
+        Its rows: a feature as text, the values of the orders, then the key.
     """
     where = _bound(conditions)
     # the planner shall know the numbers, and so need not plan each page anew
     frame = _page(collection, light, crs, orders)
-    filled = frame.format(
-        conditions=where.text,
-        limit=sql.Literal(limit),
-        one_more=sql.Literal(limit + 1),
-        offset=sql.Literal(offset),
-    )
+    filled = frame.fill(conditions=where.text, one_more=str(limit + 1), offset=str(offset))
     return Statement(filled, where.values)
 
 
@@ -86,7 +78,7 @@ def count_statement(
 ) -> Statement:
     """The number of rows that match, counted no further than a limit."""
     where = _bound(conditions)
-    filled = _count(light).format(conditions=where.text, limit=sql.Literal(most))
+    filled = _count(light).fill(conditions=where.text, limit=str(most))
     return Statement(filled, where.values)
 
 
@@ -103,7 +95,7 @@ def _bound(conditions: Sequence[ColumnElement[bool]]) -> Statement:
 @lru_cache(_FRAMES)
 def _page(
     collection: Collection, light: Collection, crs: Crs, orders: tuple[Order, ...]
-) -> sql.SQL:
+) -> Template:
     """The frame of a page.
 
     The page is chosen by light columns alone, and what is costly is worked out for its rows only:
@@ -125,16 +117,7 @@ def _page(
         found = [chosen.c[each] for each in (*sent, *collection.key)]
         rows = select(feature.c.feature, *found).join_from(chosen, feature, true())
     ranked = _ranked(found[: len(sent)], orders, collection.key)
-    ordered = rows.order_by(*ranked, *found[len(sent) :]).subquery("ordered")
-    page = select(*ordered.c, func.row_number().over().label("place")).subquery("page")
-    last = [page.c[each] for each in (*sent, *collection.key)]
-    return template(
-        select(
-            func.string_agg(page.c.feature, ",", type_=Text).filter(page.c.place <= _LIMIT),
-            func.count(),
-            *(func.array_agg(each).filter(page.c.place == _LIMIT) for each in last),
-        ).select_from(page)
-    )
+    return template(rows.order_by(*ranked, *found[len(sent) :]))
 
 
 def _chosen(collection: Collection, light: Collection, orders: tuple[Order, ...]) -> Subquery:
@@ -155,7 +138,7 @@ def _chosen(collection: Collection, light: Collection, orders: tuple[Order, ...]
 
 
 @lru_cache(_FRAMES)
-def _count(light: Collection) -> sql.SQL:
+def _count(light: Collection) -> Template:
     some = (
         select(literal(1).label("one"))
         .select_from(light.source)
@@ -167,15 +150,14 @@ def _count(light: Collection) -> sql.SQL:
 
 
 @lru_cache(_FRAMES)
-def _feature(collection: Collection, crs: Crs) -> sql.SQL:
+def _feature(collection: Collection, crs: Crs) -> str:
     names = [f"key_{number}" for number in range(len(collection.key))]
     conditions = (
         column == cast(literal_column(f"${name}$"), column.type)
         for column, name in zip(collection.key_columns, names, strict=True)
     )
     frame = template(select(feature_text(collection, crs)).where(*conditions))
-    places = {name: sql.Placeholder(name) for name in names}
-    return sql.SQL(frame.format(**places).as_string(None))
+    return frame.fill(**{name: f"%({name})s" for name in names})
 
 
 def _ranked(

@@ -14,13 +14,13 @@ __all__ = ["check_version", "entity_tag", "names_one"]
 _TAG: Final = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 
 
-def entity_tag(text: str, *, shown: str = "json", crs: Crs = DEFAULT_CRS) -> str:
+def entity_tag(text: str | bytes, *, shown: str = "json", crs: Crs = DEFAULT_CRS) -> str:
     """The strong tag of a feature in one representation.
 
     The digest is that of the feature as it is written by default; what follows the point names
     another representation, so that any of them may be held against the current version.
     """
-    digest = hashlib.sha256(text.encode()).hexdigest()[:32]
+    digest = hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()[:32]
     others = [name for name in (shown, crs.code) if name not in ("json", DEFAULT_CRS.code)]
     return f'"{".".join([digest, *others])}"'
 

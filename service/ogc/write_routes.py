@@ -253,5 +253,5 @@ def _written(
     own = Site(site.base, f"/collections/{chosen.name}/items/{identifier}", ())
     headers = {"ETag": entity_tag(text), "Content-Crs": f"<{DEFAULT_CRS.uri}>"}
     headers["Location" if status == 201 else "Content-Location"] = address
-    content = documents.feature(own, chosen, text, shown="json")
+    content = documents.feature(own, chosen, text.encode(), shown="json")
     return Response(content, status_code=status, media_type=GEOJSON, headers=headers)

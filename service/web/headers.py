@@ -9,7 +9,7 @@ from typing import Final
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["AccessLog", "SecurityHeaders"]
+__all__ = ["AccessLog", "SecurityHeaders", "note_access", "security_headers"]
 
 _log = logging.getLogger("gridward.access")
 
@@ -27,14 +27,25 @@ _HEADERS: Final = {
 }
 
 
+def security_headers(*, shared: bool) -> dict[str, str]:
+    """The security headers; ``shared`` where other origins are let in by CORS."""
+    policy = "cross-origin" if shared else "same-origin"
+    return {**_HEADERS, "Cross-Origin-Resource-Policy": policy}
+
+
+def note_access(method: str, route: str, status: int, began: float) -> None:
+    """Log a request that began at a moment of the performance counter."""
+    if _log.isEnabledFor(logging.INFO):
+        elapsed = (time.perf_counter() - began) * 1000.0
+        _log.info("%s %s %d %.1f ms", method, route, status, elapsed)
+
+
 class SecurityHeaders:
     """Adds the security headers to every answer; a route may set its own policy."""
 
     def __init__(self, app: ASGIApp, *, shared: bool) -> None:
         self.app = app
-        self.headers = dict(_HEADERS)
-        if shared:  # other origins are let in by CORS, so the answers may be read by them
-            self.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+        self.headers = security_headers(shared=shared)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
@@ -80,5 +91,4 @@ class AccessLog:
             await self.app(scope, receive, send_and_note)
         finally:
             route = getattr(scope.get("route"), "path", "-")
-            elapsed = (time.perf_counter() - started) * 1000.0
-            _log.info("%s %s %d %.1f ms", scope["method"], route, status, elapsed)
+            note_access(scope["method"], route, status, started)

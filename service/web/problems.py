@@ -50,7 +50,7 @@ def describe(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def add_problem_handlers(app: FastAPI) -> None:
     """Answer every exception with a problem document; nothing internal leaves the house."""
-    app.add_exception_handler(GridwardError, _gridward_error)
+    app.add_exception_handler(GridwardError, gridward_problem)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(UnavailableError, _unavailable)
@@ -58,7 +58,10 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected_error)
 
 
-def _gridward_error(request: Request, error: Exception) -> Response:
+def gridward_problem(request: Request, error: Exception) -> Response:
+    """The problem document of one of Gridward's exceptions."""
+    if isinstance(error, UnavailableError):
+        return _unavailable(request, error)
     status = http_status(error)
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("a defect", exc_info=error)
