@@ -10,9 +10,14 @@ import socket
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from time import perf_counter
+from time import perf_counter, sleep
+from typing import Final
 
 __all__ = ["Rate", "ask", "ask_all"]
+
+
+#: Pause between the arrivals of clients.
+_ONE_BY_ONE_S: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +128,8 @@ def _run(
     threads = [threading.Thread(target=client) for _ in range(clients)]
     for thread in threads:
         thread.start()
+        # all at once they would all be taken in by the process that wakes first
+        sleep(_ONE_BY_ONE_S)
     for thread in threads:
         thread.join()
     elapsed = perf_counter() - began

@@ -16,8 +16,8 @@ from starlette.staticfiles import StaticFiles
 from geodata.assets import VENDOR_URL
 from service.catalogue.published import COLLECTIONS
 from service.catalogue.reflected import reflect_tables
-from service.db.engine import Database
 from service.db.asking import AsyncReader
+from service.db.engine import Database
 from service.exports.job_routes import router as jobs_router
 from service.exports.routes import router as exports_router
 from service.flows.change_routes import router as change_router

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 import psycopg
+from psycopg import abc
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus
@@ -37,7 +38,7 @@ class Answer:
 
     __slots__ = ("_columns", "_result")
 
-    def __init__(self, result: PGresult, columns: Transformer) -> None:
+    def __init__(self, result: PGresult, columns: abc.Transformer) -> None:
         self._result = result
         self._columns = columns
 

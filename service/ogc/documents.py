@@ -214,7 +214,9 @@ def items(
 def feature(site: Site, collection: Collection, found: bytes, *, shown: Format) -> bytes:
     """One feature as GeoJSON, with its links."""
     links = [*site.itself(shown=shown, media_type=GEOJSON), _up(site, collection)]
-    return b"".join((found[:-1], b',"links":', json.dumps(links, ensure_ascii=False).encode(), b"}"))
+    return b"".join(
+        (found[:-1], b',"links":', json.dumps(links, ensure_ascii=False).encode(), b"}")
+    )
 
 
 def _up(site: Site, collection: Collection) -> Link:

@@ -31,7 +31,7 @@ from service.catalogue.features import feature_text
 from service.db.reader import Statement, Template, compiled, template
 from service.ogc.paging import Order
 
-__all__ = ["count_statement", "feature_statement", "page_statement"]
+__all__ = ["count_statement", "feature_statement", "page_statement", "places_statement"]
 
 #: Frames that are kept; there are few collections, orders and reference systems.
 _FRAMES: Final = 512
@@ -70,6 +70,22 @@ def page_statement(
     # the planner shall know the numbers, and so need not plan each page anew
     frame = _page(collection, light, crs, orders)
     filled = frame.fill(conditions=where.text, one_more=str(limit + 1), offset=str(offset))
+    return Statement(filled, where.values)
+
+
+def places_statement(
+    light: Collection,
+    *,
+    orders: tuple[Order, ...],
+    conditions: Sequence[ColumnElement[bool]],
+    limit: int,
+    offset: int,
+) -> Statement:
+    """The rows of a page and one more if others follow: values of the orders, then the key."""
+    where = _bound(conditions)
+    filled = _places(light, orders).fill(
+        conditions=where.text, one_more=str(limit + 1), offset=str(offset)
+    )
     return Statement(filled, where.values)
 
 
@@ -118,6 +134,15 @@ def _page(
         rows = select(feature.c.feature, *found).join_from(chosen, feature, true())
     ranked = _ranked(found[: len(sent)], orders, collection.key)
     return template(rows.order_by(*ranked, *found[len(sent) :]))
+
+
+@lru_cache(_FRAMES)
+def _places(light: Collection, orders: tuple[Order, ...]) -> Template:
+    """The frame of the rows of a page."""
+    chosen = _chosen(light, light, orders)
+    ordered = [chosen.c[f"order_{number}"] for number in range(len(orders))]
+    keys = [chosen.c[each] for each in light.key]
+    return template(select(*ordered, *keys))
 
 
 def _chosen(collection: Collection, light: Collection, orders: tuple[Order, ...]) -> Subquery:
