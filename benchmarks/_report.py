@@ -89,7 +89,8 @@ def forget_peak() -> None:
 
 def show(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
     """Print the command, the machine and a table; the first column is text, the others figures."""
-    console = Console(highlight=False)
+    # in a file there is room for every column
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 180)
     console.print(f"$ {command()}", soft_wrap=True)
     console.print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors, "
                   f"Python {platform.python_version()}")  # fmt: skip

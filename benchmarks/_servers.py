@@ -54,6 +54,10 @@ class Server:
     port: int
     process: subprocess.Popen[bytes]
 
+    def seconds(self) -> float:
+        """Processor seconds of its processes so far."""
+        return sum(map(_seconds, _family(self.process.pid)))
+
     def peak_mib(self) -> float:
         """Largest resident memory of any of its processes so far, MiB."""
         peaks = [_peak(pid) for pid in _family(self.process.pid)]
@@ -232,6 +236,13 @@ def _family(pid: int) -> list[int]:
             if int(fields[1]) == pid:
                 found += _family(int(path.parent.name))
     return found
+
+
+def _seconds(pid: int) -> float:
+    with contextlib.suppress(OSError, ValueError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
 
 
 def _peak(pid: int) -> float:

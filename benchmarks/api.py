@@ -9,209 +9,38 @@ for before are drawn for the first time; cached ones are asked for again and aga
 from __future__ import annotations
 
 import argparse
-import math
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
+import mapbox_vector_tile
 import psycopg
 from rich.console import Console
 from sqlalchemy import URL, text
 
 from benchmarks import _servers
-from benchmarks._load import Rate, ask, ask_all
+from benchmarks._asked import (
+    EQUAL,
+    PAGES,
+    PLAIN,
+    Place,
+    look,
+    questions,
+    tables,
+    tile_path,
+    tiles_around,
+)
+from benchmarks._load import Connection, Rate, ask, ask_all
 from benchmarks._province import fill
-from benchmarks._report import show
+from benchmarks._report import server_seconds, show
 from service.db.engine import Database
 from service.exports.files import MOST_INDEXED
-from service.ogc.paging import Position
 from service.settings import Settings
 from service.tiles.prepare import prepare
-
-#: The same features in plain tables, as one would publish them with a peer.
-_TABLES = """
-DROP SCHEMA IF EXISTS peer CASCADE;
-CREATE SCHEMA peer;
-CREATE TABLE peer.grids AS
-    SELECT row_number() OVER (ORDER BY grid_code COLLATE "C") AS id, grid_code, community_code,
-        community_name, kind, flag, reason, records, households, target, posts_required,
-        posts_filled, vacancies, geometry
-    FROM coverage;
-ALTER TABLE peer.grids ADD PRIMARY KEY (id);
-CREATE INDEX ON peer.grids USING gist (geometry);
-CREATE INDEX ON peer.grids (community_code);
-CREATE TABLE peer.households AS
-    SELECT household.id, household.reference, address, building, unit, household.households,
-        community, grid.code AS grid_code, assignment.method, household.geometry
-    FROM household
-    LEFT JOIN assignment ON assignment.household_id = household.id
-    LEFT JOIN grid ON grid.id = assignment.grid_id
-    ORDER BY household.id;
-ALTER TABLE peer.households ADD PRIMARY KEY (id);
-CREATE INDEX ON peer.households USING gist (geometry);
-"""
-
-_FAR = 1_000_000
-_PLAIN = ", not packed"
-
-#: The same pages by bare SQL from the plain tables: one prepared statement, a feature a row.
-_PAGES = {
-    "page of 1,000 polygons, not packed": """
-        SELECT concat('{"type":"Feature","id":', id, ',"geometry":', ST_AsGeoJSON(geometry, 15),
-            ',"properties":', json_build_object(
-                'grid_code', grid_code, 'community_code', community_code,
-                'community_name', community_name, 'kind', kind, 'flag', flag, 'reason', reason,
-                'records', records, 'households', households, 'target', target,
-                'posts_required', posts_required, 'posts_filled', posts_filled,
-                'vacancies', vacancies
-            ), '}')
-        FROM peer.grids ORDER BY id LIMIT 1000
-    """,
-    "page of 1,000 points, not packed": """
-        SELECT concat('{"type":"Feature","id":', id, ',"geometry":', ST_AsGeoJSON(geometry, 7),
-            ',"properties":', json_build_object(
-                'reference', reference, 'address', address, 'building', building, 'unit', unit,
-                'households', households, 'community', community, 'grid_code', grid_code,
-                'method', method
-            ), '}')
-        FROM peer.households ORDER BY id LIMIT 1000
-    """,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where to look: a crowded place, a box of about 500 households, one of everything."""
-
-    lon: float
-    lat: float
-    box: str
-    community: str
-    grid_code: str
-    grid_id: int
-    token: str
-    households: int
-    grids: int
-
-
-def tables(database: Database) -> None:
-    """Make the tables of the peers, unless they are there."""
-    with database.engine.begin() as connection:
-        if connection.scalar(text("SELECT to_regclass('peer.households')")) is None:
-            connection.exec_driver_sql(_TABLES)
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("ANALYZE"))
-
-
-def look(database: Database) -> Place:
-    """Find the places that are asked for."""
-    with database.session() as session:
-        lon, lat = session.execute(
-            text(
-                "SELECT ST_X(p), ST_Y(p) FROM (SELECT ST_Transform(place, 4326) AS p "
-                "FROM tile.cell WHERE layer = 'households' AND zoom = CAST(8 AS smallint) "
-                "ORDER BY records DESC LIMIT 1) AS most"
-            )
-        ).one()
-        reach = session.scalar(
-            text(
-                "SELECT max(abs(ST_X(geometry) - :lon)) FROM (SELECT geometry FROM household "
-                "ORDER BY geometry <-> ST_SetSRID(ST_MakePoint(:lon, :lat), 4326) "
-                "LIMIT 400) AS near"
-            ),
-            {"lon": lon, "lat": lat},
-        )
-        grid = session.execute(
-            text(
-                "SELECT id, grid_code, community_code FROM peer.grids ORDER BY id "
-                "OFFSET (SELECT count(*) / 2 FROM peer.grids) LIMIT 1"
-            )
-        ).one()
-        counts = session.execute(
-            text("SELECT (SELECT count(*) FROM household), (SELECT count(*) FROM peer.grids)")
-        ).one()
-        before = session.scalar(
-            text("SELECT id FROM household ORDER BY id LIMIT 1 OFFSET :offset"),
-            {"offset": min(_FAR, counts[0] - 10) - 1},
-        )
-    box = ",".join(f"{value:.6f}" for value in (lon - reach, lat - reach, lon + reach, lat + reach))
-    token = Position((before,), counts[0]).token()
-    return Place(lon, lat, box, grid.community_code, grid.grid_code, grid.id, token, *counts)
-
-
-def tiles_around(place: Place, zoom: int, most: int = 400) -> Iterator[tuple[int, int]]:
-    """Rows and columns of the tiles about a place, from the middle outwards."""
-    size = 2**zoom
-    column = int((place.lon + 180) / 360 * size)
-    northing = math.log(math.tan(math.pi / 4 + math.radians(place.lat) / 2))
-    row = int((1 - northing / math.pi) / 2 * size)
-    found = 0
-    for ring in range(12):
-        for dy in range(-ring, ring + 1):
-            for dx in range(-ring, ring + 1):
-                if max(abs(dx), abs(dy)) != ring or not 0 <= row + dy < size:
-                    continue
-                if not 0 <= column + dx < size or found == most:
-                    continue
-                found += 1
-                yield row + dy, column + dx
-
-
-def questions(place: Place) -> dict[str, dict[str, str]]:
-    """Each question and how every server is asked."""
-    own, tipg = "/collections/{}/items", "/collections/peer.{}/items"
-    last = min(_FAR, place.households - 10)
-    only = f"community_code={place.community}"
-    return {
-        **{
-            f"page of 1,000 {what}{how}": {
-                "gridward": own.format(table) + "?limit=1000",
-                "tipg": tipg.format(table) + "?limit=1000",
-                "pygeoapi": own.format(table) + "?limit=1000&f=json",
-            }
-            for what, table in (("polygons", "grids"), ("points", "households"))
-            for how in ("", _PLAIN)
-        },
-        "box of about 500 points": {
-            "gridward": own.format("households") + f"?limit=1000&bbox={place.box}",
-            "tipg": tipg.format("households") + f"?limit=1000&bbox={place.box}",
-            "pygeoapi": own.format("households") + f"?limit=1000&f=json&bbox={place.box}",
-        },
-        "filter by community": {
-            "gridward": own.format("grids") + f"?limit=1000&{only}",
-            "tipg": tipg.format("grids") + f"?limit=1000&{only}",
-            "pygeoapi": own.format("grids") + f"?limit=1000&f=json&{only}",
-        },
-        # ours by the token of the page before; the others know offsets alone
-        f"10 rows from {last:,} on": {
-            "gridward": own.format("households") + f"?limit=10&token={place.token}",
-            "tipg": tipg.format("households") + f"?limit=10&offset={last}",
-            "pygeoapi": own.format("households") + f"?limit=10&f=json&offset={last}",
-        },
-        f"10 rows from {last:,} on, by offset": {
-            "gridward": own.format("households") + f"?limit=10&offset={last}",
-            "tipg": tipg.format("households") + f"?limit=10&offset={last}",
-            "pygeoapi": own.format("households") + f"?limit=10&f=json&offset={last}",
-        },
-        "single item": {
-            "gridward": own.format("grids") + f"/{place.grid_code}",
-            "tipg": tipg.format("grids") + f"/{place.grid_id}",
-            "pygeoapi": own.format("grids") + f"/{place.grid_id}?f=json",
-        },
-    }
-
-
-def tile_path(server: str, layer: str, zoom: int, row: int, column: int) -> str:
-    """The address of a tile."""
-    if server == "gridward":
-        return f"/collections/{layer}/tiles/WebMercatorQuad/{zoom}/{row}/{column}"
-    # tipg counts columns first
-    return f"/collections/peer.{layer}/tiles/WebMercatorQuad/{zoom}/{column}/{row}"
 
 
 def bare_sql(url: URL, statement: str, clients: int, seconds: float) -> float:
@@ -242,38 +71,51 @@ Cell = float | str | None
 class Bench:
     """The measurements of one run, row by row."""
 
-    def __init__(self, place: Place, seconds: float) -> None:
+    def __init__(self, place: Place, seconds: float, data: Path) -> None:
         self.place = place
         self.seconds = seconds
+        self.data = data
         self.rows: dict[tuple[str, int], dict[str, Cell]] = {}
+        self.drawn: dict[tuple[str, int, int], Rate] = {}
 
     def measure(self, server: _servers.Server, clients: int) -> None:
         """Ask one server every question."""
         for question, addresses in questions(self.place).items():
-            packed = not question.endswith(_PLAIN)
-            self._note(question, clients, server, lambda path=addresses[server.name], p=packed: ask(
-                server.port, [path], clients=clients, seconds=self.seconds, packed=p
+            packed, paths = not question.endswith(PLAIN), addresses[server.name]
+            self._note(question, clients, server, lambda paths=paths, packed=packed: ask(
+                server.port, paths, clients=clients, seconds=self.seconds, packed=packed
             ))  # fmt: skip
         if server.name == "pygeoapi":
             return
-        for layer, zooms in (("grids", (6, 9, 11, 13, 14)), ("households", (6, 11, 14, 16))):
+        for layer, zooms in EQUAL.items():
             for zoom in zooms:
                 around = list(tiles_around(self.place, zoom))
                 # clients of one run each see other tiles, so that all are new
                 paths = [tile_path(server.name, layer, zoom, *each) for each in around]
                 part = paths[: len(paths) // 3] if clients == 1 else paths[len(paths) // 3 :]
-                self._note(f"new tiles of {layer}, zoom {zoom}", clients, server, lambda p=part: (
+                question = f"new tiles of {layer}, zoom {zoom}"
+                self._note(question, clients, server, lambda p=part: (
                     ask_all(server.port, p, clients=clients, seconds=self.seconds)
                 ))  # fmt: skip
-        row, column = next(tiles_around(self.place, 13))
-        path = tile_path(server.name, "grids", 13, row, column)
-        self._note("the same tile again, zoom 13", clients, server, lambda: ask(
+                self.rows[question, clients][f"{server.name} features"] = features(server, paths[0])
+        row, column = next(tiles_around(self.place, 14))
+        path = tile_path(server.name, "grids", 14, row, column)
+        self._note("the same tile again, zoom 14", clients, server, lambda: ask(
             server.port, [path], clients=clients, seconds=self.seconds
         ))  # fmt: skip
 
+    def draw_all(self, server: _servers.Server, clients: int) -> None:
+        """Have new tiles drawn at every zoom, those about the most crowded place."""
+        for layer in ("grids", "households"):
+            for zoom in range(19):
+                around = tiles_around(self.place, zoom, most=60)
+                paths = [tile_path("gridward", layer, zoom, *each) for each in around]
+                rate = ask_all(server.port, paths, clients=clients, seconds=self.seconds)
+                self.drawn[layer, zoom, clients] = rate
+
     def measure_sql(self, url: URL, clients: int) -> None:
         """Read the pages by bare SQL."""
-        for question, statement in _PAGES.items():
+        for question, statement in PAGES.items():
             rate = bare_sql(url, statement, clients, self.seconds)
             self.rows.setdefault((question, clients), {})["sql"] = rate
 
@@ -281,16 +123,28 @@ class Bench:
         self, question: str, clients: int, server: _servers.Server, run: Callable[[], Rate]
     ) -> None:
         row = self.rows.setdefault((question, clients), {})
+        spent = server.seconds() + server_seconds(self.data)
         try:
             rate = run()
         except (RuntimeError, OSError, ValueError) as error:
             Console(stderr=True).print(f"{server.name}: {question}: {str(error)[:200]}")
             row[server.name] = "fails"
             return
+        spent = server.seconds() + server_seconds(self.data) - spent
         row[server.name] = rate.per_second
+        row[f"{server.name} ms"] = 1000.0 * spent / max(rate.requests, 1)
         row[f"{server.name} kB"] = rate.bytes / max(rate.requests, 1) / 1000.0
         if server.name == "gridward":
             row["slowest"] = 1000.0 * rate.slowest
+
+
+def features(server: _servers.Server, path: str) -> int:
+    """How many features a tile holds."""
+    connection = Connection(server.port)
+    status, content = connection.get(path)
+    connection.close()
+    layers = mapbox_vector_tile.decode(content) if status == 200 else {}
+    return sum(len(each["features"]) for each in layers.values())
 
 
 def ratio(row: dict[str, Cell]) -> float | None:
@@ -298,6 +152,15 @@ def ratio(row: dict[str, Cell]) -> float | None:
     peers = [each for each in (row.get("tipg"), row.get("pygeoapi")) if isinstance(each, float)]
     own = row.get("gridward")
     return own / max(peers) if isinstance(own, float) and peers and max(peers) else None
+
+
+def spared(row: dict[str, Cell]) -> float | None:
+    """Processor time of the peer that takes less, in times of ours."""
+    peers = [
+        each for each in (row.get("tipg ms"), row.get("pygeoapi ms")) if isinstance(each, float)
+    ]
+    own = row.get("gridward ms")
+    return min(peers) / own if isinstance(own, float) and own and peers else None
 
 
 def share(row: dict[str, Cell]) -> float | None:
@@ -361,7 +224,7 @@ def _ogr2ogr(driver: str, path: Path, source: str, *, indexed: bool) -> Cell:
     return perf_counter() - began
 
 
-def run(database: Database, folder: Path, seconds: float, with_exports: bool) -> None:
+def run(database: Database, folder: Path, data: Path, seconds: float, with_exports: bool) -> None:
     """Measure every server in turn and print the tables."""
     console = Console(stderr=True)
     console.print("preparing tiles, and the tables of the peers")
@@ -370,7 +233,7 @@ def run(database: Database, folder: Path, seconds: float, with_exports: bool) ->
         prepare(session)
     prepared = perf_counter() - began
     tables(database)
-    bench = Bench(look(database), seconds)
+    bench = Bench(look(database), seconds, data)
     python = _servers.peers_python()
     url = database.url
     memory: dict[str, float] = {}
@@ -393,6 +256,11 @@ def run(database: Database, folder: Path, seconds: float, with_exports: bool) ->
                 console.print(f"{name}, {clients} clients")
                 bench.measure(server, clients)
             memory[name] = server.peak_mib()
+        if name == "gridward":
+            for clients in (1, 8):
+                with _servers.gridward(url, folder) as fresh:
+                    console.print(f"tiles of every zoom, {clients} clients")
+                    bench.draw_all(fresh, clients)
         if name == "gridward" and with_exports:
             console.print("exports")
             with _servers.gridward(url, folder) as fresh:
@@ -410,23 +278,60 @@ def _report(
 ) -> None:
     place = bench.place
     peaks = ", ".join(f"{name} {value:,.0f}" for name, value in memory.items())
+    pages = {each: row for each, row in bench.rows.items() if "new tiles" not in each[0]}
+    tiles = {each: row for each, row in bench.rows.items() if "new tiles" in each[0]}
     show(
         f"Answers a second; {place.households:,} households, {place.grids:,} grids, two processes "
-        f"a server; tiles prepared in {prepared:.1f} s. Times: to the faster peer; of SQL: to the "
-        f"same page by bare SQL from a plain table. Peak MiB of a process: {peaks}",
+        f"a server. Times: of the faster peer's rate. Of SQL: of the rate of the same page by bare "
+        f"SQL from a plain table. ms: processor time of server and database an answer. Spared: "
+        f"that of the thriftier peer in times of ours. Peak MiB of a process: {peaks}",
         (
-            "question", "clients", "gridward", "tipg", "pygeoapi", "times", "of SQL", "slowest ms",
-            "kB", "tipg kB",
+            "question", "clients", "gridward", "tipg", "pygeoapi", "times", "of SQL", "ms",
+            "tipg ms", "pygeoapi ms", "spared", "slowest ms", "kB", "tipg kB",
         ),
         (
             (
-                question, clients, row.get("gridward"), row.get("tipg"), row.get("pygeoapi"),
-                ratio(row), share(row), row.get("slowest"), row.get("gridward kB"),
-                row.get("tipg kB"),
+                *each, *(row.get(name) for name in ("gridward", "tipg", "pygeoapi")), ratio(row),
+                share(row), *(row.get(f"{name} ms") for name in ("gridward", "tipg", "pygeoapi")),
+                spared(row), row.get("slowest"), row.get("gridward kB"), row.get("tipg kB"),
             )
-            for (question, clients), row in bench.rows.items()
+            for each, row in pages.items()
         ),
     )  # fmt: skip
+    show(
+        "New tiles a second at equal content: tipg has a table of the same features, attributes "
+        "and vertices. Features: of the tile in the middle; households within one cell of 1,024 to "
+        "the side of a tile are one feature of ours",
+        (
+            "question", "clients", "gridward", "tipg", "times", "ms", "tipg ms", "spared",
+            "features", "of tipg", "kB", "tipg kB",
+        ),
+        (
+            (
+                *each, row.get("gridward"), row.get("tipg"), ratio(row), row.get("gridward ms"),
+                row.get("tipg ms"), spared(row), row.get("gridward features"),
+                row.get("tipg features"), row.get("gridward kB"), row.get("tipg kB"),
+            )
+            for each, row in tiles.items()
+        ),
+    )  # fmt: skip
+    show(
+        f"Milliseconds of the slowest new tile over HTTP, of 60 about the most crowded place; all "
+        f"of it prepared in {prepared:.1f} s",
+        ("zoom", "grids, 1 client", "8 clients", "households, 1 client", "8 clients"),
+        (
+            (
+                zoom,
+                *(
+                    1000.0 * bench.drawn[layer, zoom, clients].slowest
+                    for layer in ("grids", "households")
+                    for clients in (1, 8)
+                ),
+            )
+            for zoom in range(19)
+            if ("households", zoom, 8) in bench.drawn
+        ),
+    )
     if exported:
         show(
             "Exports over HTTP against ogr2ogr to a file; peak memory of the server so far",
@@ -455,7 +360,7 @@ def main() -> None:
                 grids=arguments.grids,
                 seed=arguments.seed,
             )
-            run(database, folder, arguments.seconds, not arguments.no_exports)
+            run(database, folder, home / "pg", arguments.seconds, not arguments.no_exports)
 
 
 if __name__ == "__main__":

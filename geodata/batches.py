@@ -31,6 +31,8 @@ BATCH_SUFFIXES: Final = (*_DRIVERS, ".parquet")
 
 #: Rows that Parquet holds back until it writes them, and a reader skips or reads together.
 _ROW_GROUP: Final = 20_000
+#: Room between the two processes, so that neither waits for the other at each batch.
+_PIPE_BYTES: Final = 1 << 20
 _GDAL_OPTIONS: Final = {
     # bytes to build the index of a GeoPackage in, beyond which it goes on in SQLite
     "OGR_GPKG_MAX_RAM_USAGE_RTREE": str(64 * 1024 * 1024),
@@ -90,7 +92,7 @@ def write_batches(
         options["SPATIAL_INDEX"] = "YES" if index else "NO"
     command = [sys.executable, "-m", "geodata.batches", str(path), json.dumps(options)]
     process = subprocess.Popen(  # noqa: S603 - our own program; the path is no command
-        command, stdin=subprocess.PIPE, stderr=subprocess.PIPE
+        command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, pipesize=_PIPE_BYTES
     )
     try:
         _send(_marked(schema, geometry), batches, process)

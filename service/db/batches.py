@@ -13,6 +13,7 @@ from sqlalchemy import Executable
 from sqlalchemy.orm import Session
 
 from service.db import csv_columns as kinds
+from service.db.copying import copy_out
 from service.db.failures import translating
 
 __all__ = ["Query", "driver_connection", "pieces", "prepared", "read_batches"]
@@ -58,19 +59,15 @@ def read_batches(
 
 def pieces(
     query: Query, geometry: str | None, rows: int | None
-) -> Generator[list[bytes | bytearray | memoryview], None, None]:
+) -> Generator[list[memoryview], None, None]:
     """The rows as COPY sends them, at most so many at once; none for no rows."""
-    waiting: list[bytes | bytearray | memoryview] = []
-    with (
-        translating(),
-        query.cursor() as cursor,
-        cursor.copy(query.copy_csv(geometry), query.parameters) as stream,
-    ):
-        for row in stream:
-            waiting.append(row)
-            if len(waiting) == rows:
-                yield waiting
-                waiting = []
+    waiting: list[memoryview] = []
+    with translating(), closing(query.rows(query.copy_csv(geometry))) as stream:
+        for came in stream:
+            waiting += came
+            while rows is not None and len(waiting) >= rows:
+                yield waiting[:rows]
+                waiting = waiting[rows:]
     if waiting:
         yield waiting
 
@@ -107,6 +104,10 @@ class Query:
     def cursor(self) -> psycopg.Cursor[Any]:
         """A cursor to copy with."""
         return self._connection.cursor()
+
+    def rows(self, copy: sql.Composed) -> Generator[list[memoryview], None, None]:
+        """The rows of a COPY, as many at a time as have come."""
+        return copy_out(self._connection, copy, self.parameters)
 
     def copy_csv(self, geometry: str | None) -> sql.Composed:
         """The COPY of its rows as CSV."""

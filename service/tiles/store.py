@@ -21,6 +21,7 @@ from service.tiles.draw import draw_tile
 from service.tiles.layers import Layer
 from service.tiles.matrix import Tile
 from service.tiles.prepare import Versions, prepare, versions
+from service.web.packing import pack
 
 __all__ = ["TileStore"]
 
@@ -34,7 +35,6 @@ _PATIENCE_S: Final = 2.0
 _ROOM: Final = 64 * 1024 * 1024
 #: What an entry takes beside its bytes, about.
 _ENTRY: Final = 500
-_PACKING_LEVEL: Final = 5
 #: Smaller ones are not worth packing.
 _UNPACKED_BYTES: Final = 200
 
@@ -46,7 +46,7 @@ class PackedTile:
 
     def __init__(self, content: bytes) -> None:
         self.packed = len(content) >= _UNPACKED_BYTES
-        self.content = gzip.compress(content, _PACKING_LEVEL) if self.packed else content
+        self.content = pack(content) if self.packed else content
 
     def plain(self) -> bytes:
         """The bytes as drawn."""

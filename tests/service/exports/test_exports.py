@@ -173,11 +173,11 @@ def test_clients_that_go_away_leave_nothing_behind(town: Settings) -> None:
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
                 "AND state = 'active' AND query LIKE 'COPY%'"
             )
-            with Database(town) as database, database.session() as session:
-                while session.scalar(busy):
+            with Database(town) as database, database.engine.connect() as connection:
+                while connection.scalar(busy):
                     assert time.monotonic() < deadline, "a COPY goes on without its client"
                     time.sleep(0.1)
-                    session.rollback()
+                    connection.rollback()
     finally:
         server.should_exit = True
         thread.join(timeout=30)
