@@ -24,6 +24,9 @@ __all__ = ["anneal"]
 _TRIES = 12
 #: A place of this share of a grid is large.
 _LARGE = 0.08
+#: How much a move may cost in units of the temperature, drawn from the exponential distribution:
+#: its quantiles at the middles of equal shares, which is Metropolis' rule without a logarithm.
+_WAITS = -np.log((np.arange(1024) + 0.5) / 1024)
 #: Stages in which the temperature falls, and the balance comes to count.
 _STAGES = 20
 #: A descent has ended after so many tries in vain for each edge between grids.
@@ -98,23 +101,17 @@ def _recut(start, neighbour, twin, labels, atom, cut, place, count):  # type: ig
     return count
 
 
-@njit(cache=True)
-def _perimeters_after(graph, labels, perimeters, atom, g, h):  # type: ignore[no-untyped-def]
+@njit(cache=True, inline="always")
+def _perimeters_after(graph, around, labels, perimeters, atom, g, h):  # type: ignore[no-untyped-def]
     """The perimeters of grids g and h once ``atom`` has gone from g to h."""
-    start, neighbour, border, outer = graph[0], graph[1], graph[2], graph[5]
-    with_g, with_h, with_other = 0.0, 0.0, outer[atom]
+    start, neighbour, border = graph[0], graph[1], graph[2]
+    with_g, with_h = 0.0, 0.0
     for e in range(start[atom], start[atom + 1]):
         other = labels[neighbour[e]]
-        if other == g:
-            with_g += border[e]
-        elif other == h:
-            with_h += border[e]
-        else:
-            with_other += border[e]
-    return (
-        perimeters[g] - with_other - with_h + with_g,
-        perimeters[h] + with_other + with_g - with_h,
-    )
+        # without a branch: which of them it is cannot be foretold
+        with_g += border[e] * (other == g)
+        with_h += border[e] * (other == h)
+    return perimeters[g] - around[atom] + 2.0 * with_g, perimeters[h] + around[atom] - 2.0 * with_h
 
 
 @njit(cache=True)
@@ -145,8 +142,8 @@ def _move(graph, labels, grids, atom, g, h, perimeter_g, perimeter_h):  # type: 
 
 @njit(cache=True)
 def _follower(  # type: ignore[no-untyped-def]
-    graph, row, labels, grids, targets, rules, cut, count, first, g, h, spare, allowed, state,
-    seen, stamp, queue,
+    graph, around, row, labels, grids, targets, rules, cut, count, first, g, h, spare, allowed,
+    state, seen, stamp, queue,
 ):  # fmt: skip
     """A second atom that leaves h, which the first one has joined, so that both moves are allowed.
 
@@ -160,7 +157,7 @@ def _follower(  # type: ignore[no-untyped-def]
         j, q = row[f], labels[neighbour[f]]
         if j == first or labels[j] != h or q == h or load[j] == 0.0:
             continue
-        left, joined = _perimeters_after(graph, labels, grids[2], j, h, q)
+        left, joined = _perimeters_after(graph, around, labels, grids[2], j, h, q)
         change = shape_term(grids[1, h] - area[j], left) - grids[3, h]
         change += shape_term(grids[1, q] + area[j], joined) - grids[3, q]
         change += load_term(grids[0, h] - load[j], targets[h], rules) - grids[4, h]
@@ -180,6 +177,9 @@ def _anneal(graph, labels, targets, rules, steps, hot, cold, first_share, state)
     start, neighbour, border, load, area, outer = graph
     n, k = len(load), len(targets)
     row, twin = _twins(start, neighbour)
+    around = outer.copy()
+    for i in range(n):
+        around[i] += border[start[i] : start[i + 1]].sum()
     # of each grid: load, area, perimeter, and its terms of the energy for shape and balance
     grids = np.zeros((5, k))
     grids[0], grids[1], grids[2] = totals_of_grids(
@@ -214,9 +214,8 @@ def _anneal(graph, labels, targets, rules, steps, hot, cold, first_share, state)
             i, g, h = row[e], labels[row[e]], labels[neighbour[e]]
             allowed = -1e-12
             if temperature > 0.0:
-                uniform = (np.float64(state & np.uint64(0xFFFFFFFF)) + 0.5) / 4294967296.0
-                allowed = -np.log(uniform) * temperature
-            left, joined = _perimeters_after(graph, labels, grids[2], i, g, h)
+                allowed = _WAITS[state & np.uint64(1023)] * temperature
+            left, joined = _perimeters_after(graph, around, labels, grids[2], i, g, h)
             shape_g = shape_term(grids[1, g] - area[i], left)
             shape_h = shape_term(grids[1, h] + area[i], joined)
             change = shape_g + shape_h - grids[3, g] - grids[3, h]
@@ -239,14 +238,14 @@ def _anneal(graph, labels, targets, rules, steps, hot, cold, first_share, state)
                 grids[4, g], grids[4, h] = balance_g, balance_h
             else:
                 j, q, change, state, stamp = _follower(
-                    graph, row, labels, grids, targets, now, cut, count, i, g, h,
+                    graph, around, row, labels, grids, targets, now, cut, count, i, g, h,
                     shape_g + balance_g - grids[3, g] - grids[4, g], allowed, state,
                     seen, stamp, queue,
                 )  # fmt: skip
                 if j < 0:
                     _move(graph, labels, grids, i, h, g, before_h, before_g)
                     continue
-                left, joined = _perimeters_after(graph, labels, grids[2], j, h, q)
+                left, joined = _perimeters_after(graph, around, labels, grids[2], j, h, q)
                 _move(graph, labels, grids, j, h, q, left, joined)
                 for each in (g, h, q):
                     grids[3, each] = shape_term(grids[1, each], grids[2, each])

@@ -38,6 +38,10 @@ __all__ = ["Solved", "solve"]
 _CAPS = ((0.06, 0.015, 0.3), (0.03, 0.0075, 0.04))
 #: The largest deviation at which the cells of a power diagram are good enough as they are.
 _GOOD_CELLS = 0.05
+#: A building of this share of a grid is large.
+_BULKY = 0.1
+#: Among so few atoms another attempt costs next to nothing.
+_FEW_ATOMS = 150
 #: Without barriers every metre of border costs the same, and balance is easier had.
 _STRAIGHT = Weights(cut_cost=1.3, mu=45.0)
 
@@ -147,6 +151,9 @@ class Attempt:
     deviation : float
         The largest deviation; at most a tenth where the places force more.
     energy : float
+    bulky : bool
+        It is large buildings that keep loads uneven, and atoms are many: finer ones would cost
+        much and part no building.
     """
 
     tiling: Tiling
@@ -155,6 +162,7 @@ class Attempt:
     settled: bool
     deviation: float
     energy: float
+    bulky: bool
 
     @property
     def rank(self) -> tuple[float, float, float]:
@@ -162,7 +170,7 @@ class Attempt:
 
     def good(self, enough: float) -> bool:
         """Nothing that another attempt is likely to mend."""
-        return self.settled and self.deviation <= enough
+        return self.settled and (self.deviation <= enough or self.bulky)
 
 
 def _attempt(
@@ -191,7 +199,24 @@ def _attempt(
             graph, atom_label, np.full(len(loads), share), kept_range(share, limits),
             weights=weights,
         ),
+        bulky=deviation > LARGEST_DEVIATION and _bulky(tiling, atom_label, loads, share),
     )  # fmt: skip
+
+
+def _bulky(
+    tiling: Tiling, atom_label: NDArray[np.int64], loads: NDArray[Any], share: float
+) -> bool:
+    """Whether large buildings are most of the community, and of each grid off its share."""
+    load = tiling.fine.graph.load
+    large = np.bincount(
+        atom_label, np.where(tiling.fine.heaviest >= _BULKY * share, load, 0.0), len(loads)
+    )
+    uneven = np.abs(loads / share - 1.0) > LARGEST_DEVIATION
+    return (
+        len(tiling.coarse.graph.load) > _FEW_ATOMS
+        and float(large.sum()) >= 0.5 * float(load.sum())
+        and bool((large >= 0.5 * loads)[uneven].all())
+    )
 
 
 def _attempts(task: Task, area: Any, items: Items) -> Iterator[tuple[Attempt, float]]:

@@ -86,7 +86,8 @@ def share_along(edges: Edges, lines: NDArray[Any]) -> float:
     if len(lines) == 0:
         return 0.0
     middle = shapely.points(edges.ends[inner].mean(axis=1))
-    near = np.unique(shapely.STRtree(lines).query(middle, predicate="dwithin", distance=ALONG_M)[0])
+    # the points in the tree, so that each line, which may be long, is prepared once
+    near = np.unique(shapely.STRtree(middle).query(lines, predicate="dwithin", distance=ALONG_M)[1])
     return float(edges.length[inner][near].sum()) / total
 
 

@@ -66,14 +66,14 @@ class Effort:
         The relative deviation from which on that adjustment counts it as excessive.
     """
 
-    steps: int = 320
+    steps: int = 240
     hot: float = 0.5
     hotter: float = 2.0
     cold: float = 0.03
     first_share: float = 0.3
     directions: int = 8
-    starts: int = 5
-    most: int = 8
+    starts: int = 4
+    most: int = 6
     small: int = 150
     least: int = 3
     uneven: int = 2
