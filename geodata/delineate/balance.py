@@ -16,6 +16,7 @@ from geodata.delineate.task import Limits
 
 __all__ = [
     "LARGEST_DEVIATION",
+    "bulky",
     "hopeless",
     "kept_range",
     "near_share",
@@ -25,6 +26,8 @@ __all__ = [
 
 #: The deviation from the fair share that no grid may exceed where its places allow it.
 LARGEST_DEVIATION = 0.1
+#: A place of this share of a grid is large.
+_LARGE = 0.1
 #: Among more places than this, the small ones make up any sum.
 _MANY = 60
 #: Up to so many places all their divisions are gone through.
@@ -64,6 +67,11 @@ def _fewest_bins(load: NDArray[np.int64], most: float) -> int:
 def near_share(share: float) -> tuple[float, float]:
     """The loads within a tenth of the fair share."""
     return (1.0 - LARGEST_DEVIATION) * share, (1.0 + LARGEST_DEVIATION) * share
+
+
+def bulky(loads: NDArray[np.float64], share: float) -> bool:
+    """Whether most households live in places of a tenth of a grid's share, or more."""
+    return float(loads[loads >= _LARGE * share].sum()) >= 0.5 * float(loads.sum())
 
 
 def hopeless(load: NDArray[Any], count: int, span: tuple[float, float]) -> bool:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from geodata.delineate.balance import (
     LARGEST_DEVIATION,
+    bulky,
     hopeless,
     kept_range,
     near_share,
@@ -38,8 +39,6 @@ __all__ = ["Solved", "solve"]
 _CAPS = ((0.06, 0.015, 0.3), (0.03, 0.0075, 0.04))
 #: The largest deviation at which the cells of a power diagram are good enough as they are.
 _GOOD_CELLS = 0.05
-#: A building of this share of a grid is large.
-_BULKY = 0.1
 #: Among so few atoms another attempt costs next to nothing.
 _FEW_ATOMS = 150
 #: Without barriers every metre of border costs the same, and balance is easier had.
@@ -151,7 +150,7 @@ class Attempt:
     deviation : float
         The largest deviation; at most a tenth where the places force more.
     energy : float
-    bulky : bool
+    unparted : bool
         It is large buildings that keep loads uneven, and atoms are many: finer ones would cost
         much and part no building.
     """
@@ -162,7 +161,7 @@ class Attempt:
     settled: bool
     deviation: float
     energy: float
-    bulky: bool
+    unparted: bool
 
     @property
     def rank(self) -> tuple[float, float, float]:
@@ -170,7 +169,7 @@ class Attempt:
 
     def good(self, enough: float) -> bool:
         """Nothing that another attempt is likely to mend."""
-        return self.settled and (self.deviation <= enough or self.bulky)
+        return self.settled and (self.deviation <= enough or self.unparted)
 
 
 def _attempt(
@@ -199,23 +198,26 @@ def _attempt(
             graph, atom_label, np.full(len(loads), share), kept_range(share, limits),
             weights=weights,
         ),
-        bulky=deviation > LARGEST_DEVIATION and _bulky(tiling, atom_label, loads, share),
+        unparted=deviation > LARGEST_DEVIATION
+        and _kept_by_buildings(tiling, atom_label, loads, share),
     )  # fmt: skip
 
 
-def _bulky(
+def _kept_by_buildings(
     tiling: Tiling, atom_label: NDArray[np.int64], loads: NDArray[Any], share: float
 ) -> bool:
-    """Whether large buildings are most of the community, and of each grid off its share."""
+    """Whether large buildings are most of the community and of each grid off its share.
+
+    Few atoms are divided so quickly that it does not matter.
+    """
     load = tiling.fine.graph.load
-    large = np.bincount(
-        atom_label, np.where(tiling.fine.heaviest >= _BULKY * share, load, 0.0), len(loads)
-    )
-    uneven = np.abs(loads / share - 1.0) > LARGEST_DEVIATION
     return (
         len(tiling.coarse.graph.load) > _FEW_ATOMS
-        and float(large.sum()) >= 0.5 * float(load.sum())
-        and bool((large >= 0.5 * loads)[uneven].all())
+        and bulky(load, share)
+        and all(
+            bulky(load[atom_label == grid], share)
+            for grid in np.flatnonzero(np.abs(loads / share - 1.0) > LARGEST_DEVIATION)
+        )
     )
 
 

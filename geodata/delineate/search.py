@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from geodata.delineate.anneal import anneal
 from geodata.delineate.atomgraph import AtomGraph, connected_pieces, subgraph
-from geodata.delineate.balance import hopeless
+from geodata.delineate.balance import bulky, hopeless
 from geodata.delineate.energy import Weights, energy
 from geodata.delineate.power import balanced_labels, bisection_centres
 from geodata.delineate.recombine import recombine
@@ -46,7 +46,8 @@ class Effort:
     directions : int
         Sweeps that a recombination tries.
     starts, least : int
-        Searches at the most and at the least, each from another seed; the best counts.
+        Searches at the most and at the least, each from another seed; the best counts. Among large
+        buildings the least are the most.
     uneven : int
         Searches after which balance counts for more where the loads are not even.
     most, small : int
@@ -66,13 +67,13 @@ class Effort:
         The relative deviation from which on that adjustment counts it as excessive.
     """
 
-    steps: int = 240
+    steps: int = 320
     hot: float = 0.5
     hotter: float = 2.0
     cold: float = 0.03
     first_share: float = 0.3
     directions: int = 8
-    starts: int = 4
+    starts: int = 5
     most: int = 6
     small: int = 150
     least: int = 3
@@ -121,11 +122,13 @@ def search(group: Group, *, weights: Weights, effort: Effort, seed: int) -> NDAr
     forced_out = best.outside > 0.0 and hopeless(group.fine.load, count, group.limits)
     stricter = replace(weights, mu=effort.stricter * weights.mu)
     longer = replace(effort, steps=_LONGER * effort.steps, hotter=float(_LONGER) * effort.hotter)
+    # among large buildings another search is dear and seldom finds more
+    starts = effort.least if bulky(group.fine.load, float(group.targets[0])) else effort.starts
     for start in range(1, effort.most):
         urgent = (best.outside > 0.0 and not forced_out) or (
             best.beyond > 0.0 and not forced and len(group.coarse.load) <= effort.small
         )
-        if start >= (effort.most if urgent else effort.starts):
+        if start >= (effort.most if urgent else starts):
             break
         if start >= effort.least and best.even:
             break
