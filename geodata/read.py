@@ -134,7 +134,7 @@ def inspect(source: Source) -> SourceInfo:
     return _describe(source, _open(source))
 
 
-def batches(source: Source, *, rows: int = 200_000) -> Iterator[RawBatch]:
+def batches(source: Source, *, rows: int = 100_000) -> Iterator[RawBatch]:
     """The rows of a source, ``rows`` at a time at most, at least one batch.
 
     Raises what :func:`inspect` raises, before the first batch; and UnreadableFile where the file

@@ -23,7 +23,16 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["figures", "number", "print_json", "print_table", "progress_bar", "say", "warn"]
+__all__ = [
+    "ProgressCallback",
+    "figures",
+    "number",
+    "print_json",
+    "print_table",
+    "progress_bar",
+    "say",
+    "warn",
+]
 
 #: step, done, total (None while unknown)
 ProgressCallback = Callable[[str, int, int | None], None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -73,8 +74,17 @@ def export(
         say(f"{path} written")
 
 
-def save_collection(session: Session, name: str, path: Path, *, dataset: str | None = None) -> Path:
+def save_collection(
+    session: Session,
+    name: str,
+    path: Path,
+    *,
+    dataset: str | None = None,
+    written: Callable[[int], None] = lambda rows: None,
+) -> Path:
     """Write a published collection, or the part of one data set, to a file.
+
+    ``written`` is called with the number of rows written since the last time.
 
     Raises
     ------
@@ -91,7 +101,7 @@ def save_collection(session: Session, name: str, path: Path, *, dataset: str | N
 
     collection = find_collection(name)
     selection = Selection(filters={} if dataset is None else {"dataset": dataset})
-    return save(session, collection, selection, path)
+    return save(session, collection, selection, path, written=written)
 
 
 def save_grids_on(session: Session, path: Path, *, at: date, dataset: str | None = None) -> Path:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from service.commands.assign import show_assign
-from service.commands.console import print_json, print_table, progress_bar
+from service.commands.console import ProgressCallback, print_json, print_table, progress_bar
 from service.commands.delineate import show_delineate
 from service.commands.export import save_collection, save_coverage_map
 from service.commands.load import Prune, show_load
 from service.commands.options import Json, Manifest, Scheduler, Workers
 from service.commands.sessions import open_database
 from service.commands.staff import show_staff
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 __all__ = ["run"]
 
@@ -78,16 +81,9 @@ def run(
                         session, dataset=name, executor=elsewhere.executor, progress=progress
                     ).as_dict()
         began = perf_counter()
-        report["outputs"] = {}
-        total = len(_OUTPUTS) + 1
         with database.session() as session:
-            for done, (each, file) in enumerate(_OUTPUTS.items()):
-                progress("write", done, total)
-                path = save_collection(session, each, out / file, dataset=name)
-                report["outputs"][each] = str(path)
-            progress("write", total - 1, total)
-            page = save_coverage_map(session, out / "coverage.html", dataset=name)
-        report["outputs"] |= {"map": str(page), "rejects": report["load"]["rejects"]}
+            outputs = _write(session, out, name, progress)
+        report["outputs"] = {**outputs, "rejects": report["load"]["rejects"]}
     if json:
         print_json(report)
         return
@@ -100,3 +96,24 @@ def run(
         ("what", "file"),
         report["outputs"].items(),
     )
+
+
+def _write(session: Session, out: Path, dataset: str, progress: ProgressCallback) -> dict[str, str]:
+    """Write every file, each with a bar of its own; name -> path."""
+    written = {}
+    for name, file in _OUTPUTS.items():
+        rows = 0
+
+        def add(more: int, step: str = f"write {file}") -> None:
+            nonlocal rows
+            rows += more
+            progress(step, rows, None)
+
+        written[name] = str(
+            save_collection(session, name, out / file, dataset=dataset, written=add)
+        )
+        progress(f"write {file}", rows, rows)
+    progress("draw coverage.html", 0, 1)
+    written["map"] = str(save_coverage_map(session, out / "coverage.html", dataset=dataset))
+    progress("draw coverage.html", 1, 1)
+    return written

@@ -145,10 +145,10 @@ def assign(
     tally = _Tally()
     whole = [run for run in runs if run.whole]
     if whole:
-        ledger = _ledger_for(session, whole)
+        ledger, expected = _ledger_for(session, whole)
         with reader_beside(session, written) as reader:
             for run in whole:
-                tally.include(run.place_all(ledger, reader))
+                tally.include(run.place_all(ledger, reader, expected))
         tally.changed += ledger.finish()
     for run in runs:
         if not run.whole:
@@ -161,8 +161,11 @@ def assign(
     )
 
 
-def _ledger_for(session: Session, runs: Sequence[_Run]) -> Ledger:
-    """A new ledger where most of the rows will be other ones, the present one where few."""
+def _ledger_for(session: Session, runs: Sequence[_Run]) -> tuple[Ledger, int | None]:
+    """A new ledger where most of the rows will be other ones, the present one where few.
+
+    With it, about how many records the one data set has that was never looked at.
+    """
     size = session.execute(_SQL["records"]).one()
     known = sum(run.state.records for run in runs if run.state is not None)
     # of data sets never looked at only their sum is known
@@ -170,9 +173,10 @@ def _ledger_for(session: Session, runs: Sequence[_Run]) -> Ledger:
     much = fresh + sum(
         run.state.records for run in runs if run.state is not None and run.stale_share > _MUCH
     )
+    expected = fresh if len([run for run in runs if run.state is None]) == 1 else None
     if much >= _FEWEST_BESIDE and much >= _MUCH * max(size.estimated, known + fresh):
-        return Beside(session, [run.area.dataset_id for run in runs])
-    return InPlace(session)
+        return Beside(session, [run.area.dataset_id for run in runs]), expected
+    return InPlace(session), expected
 
 
 class _Run:
@@ -202,10 +206,11 @@ class _Run:
         state: Row[Any] | None = self.state
         return state.stale / state.communities if state is not None and state.communities else 0.0
 
-    def place_all(self, ledger: Ledger, reader: Session) -> _Tally:
-        """Place every household of the data set."""
+    def place_all(self, ledger: Ledger, reader: Session, expected: int | None) -> _Tally:
+        """Place every household of the data set; ``expected`` ones if it was never looked at."""
         self._draw_plans()
-        tally = self._place(ledger, reader, ("page", "standing"))
+        total = expected if self.state is None else self.state.records
+        tally = self._place(ledger, reader, ("page", "standing"), total)
         self._execute(
             "save_state",
             records=int(tally.records.sum()),
@@ -229,10 +234,12 @@ class _Run:
         self._execute("index_looked")
         self._execute("analyze_looked")
         ledger = InPlace(self._session)
-        if self._execute("count_looked").scalar_one() <= _FEW:
+        looked = self._execute("count_looked").scalar_one()
+        if looked <= _FEW:
             tally = self._place_few(ledger)
         else:
-            tally = self._place(ledger, self._session, ("looked_page", "looked_standing"))
+            blocks = ("looked_page", "looked_standing")
+            tally = self._place(ledger, self._session, blocks, looked)
         tally.changed = ledger.finish()
         if not scoped:
             return self._all_told(tally.changed)
@@ -270,10 +277,11 @@ class _Run:
             )
         return grids
 
-    def _place(self, ledger: Ledger, reader: Session, blocks: tuple[str, str]) -> _Tally:
+    def _place(
+        self, ledger: Ledger, reader: Session, blocks: tuple[str, str], total: int | None
+    ) -> _Tally:
         """Place page after page: one is written, the next placed, the one after it read."""
         tally = _Tally()
-        total = self.state.records if self.state is not None and self.area.whole else None
         grids, now = self._grids("grids"), self._now()
         self._progress("assign", 0, total)
         # two may not use one connection at a time

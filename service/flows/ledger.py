@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from psycopg import Copy
 from sqlalchemy.orm import Session
 
 from geodata.schema import METHODS
@@ -21,10 +23,13 @@ __all__ = ["EXCEPTION", "MANUAL", "Beside", "InPlace", "Ledger", "Placed"]
 _SQL = load_statements("service.flows", "ledger.sql")
 _ROWS = load_statements("service.flows", "assign.sql")
 
+COVERS: Final = METHODS.index("covers")
 MANUAL: Final = METHODS.index("manual")
 EXCEPTION: Final = METHODS.index("exception")
 
 _COLUMNS: Final = ("household_id", "grid_id", "method", "distance_m", "reason")
+#: What a row that is covered since now needs; the rest are the defaults of the new ledger.
+_PLAIN_COLUMNS: Final = ("household_id", "grid_id")
 
 #: How long a new ledger waits for a moment without readers, and between two looks for one.
 _PATIENCE_S: Final = 20.0
@@ -78,6 +83,10 @@ class Placed:
                     self.household[rows], self.grid[rows], name.encode(), distance, None
                 ]  # fmt: skip
                 yield encode(fields + ([self.at[rows]] if with_time else []), len(rows))
+
+    def plain_rows(self, chosen: NDArray[np.bool_]) -> bytes:
+        """The chosen rows for a binary COPY of ``_PLAIN_COLUMNS``."""
+        return encode([self.household[chosen], self.grid[chosen]], int(chosen.sum()))
 
     def _exceptions(self, rows: NDArray[np.intp], with_time: bool) -> Iterator[bytes]:
         number = np.cumsum(self.method == EXCEPTION) - 1
@@ -178,14 +187,23 @@ class Beside:
         self._rows += int(chosen.sum())
         self._same += int(placed.same.sum())
         self._loads.add(placed, chosen & (placed.grid >= 0))
-        columns = (*_COLUMNS, "at")
-        with copying(self._session, "assignment_next", columns, freeze=True) as copy:
-            for rows in placed.rows(chosen, with_time=True):
-                copy.write(rows)
+        # a column that is sent costs the server as much as all the rest of such a row
+        plain = chosen & ~placed.same & (placed.method == COVERS)
+        if plain.any():
+            with self._adding(_PLAIN_COLUMNS) as copy:
+                copy.write(placed.plain_rows(plain))
+        others = chosen & ~plain
+        if others.any():
+            with self._adding((*_COLUMNS, "at")) as copy:
+                for rows in placed.rows(others, with_time=True):
+                    copy.write(rows)
         for table, some in (("unchanged", placed.same), ("kept", placed.by_hand)):
             if some.any():
                 with copying(self._session, table, ("household_id",)) as copy:
                     copy.write(encode([placed.household[some]], int(some.sum())))
+
+    def _adding(self, columns: Sequence[str]) -> AbstractContextManager[Copy]:
+        return copying(self._session, "assignment_next", columns, freeze=True)
 
     def finish(self) -> int:
         """Index the new ledger, tie it to households and grids, and switch to it."""

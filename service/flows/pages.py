@@ -25,7 +25,7 @@ __all__ = ["Grids", "Page", "read_grids", "read_pages", "reader_beside", "settle
 _SQL = load_statements("service.flows", "assign.sql")
 
 #: Households that are read, placed and written together.
-_PAGE_ROWS: Final = 25_000
+_PAGE_ROWS: Final = 100_000
 #: Grids that are read together.
 _PAGE_GRIDS: Final = 100_000
 #: A point in well-known binary.

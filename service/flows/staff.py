@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field
 from time import perf_counter
@@ -121,7 +121,7 @@ def staff(
     executor : concurrent.futures.Executor, optional
         Solves the parts side by side.
     progress : callable, optional
-        Called with the step, the data sets done and their number.
+        Called with the step, what is done and all there is: a data set is read, staffed, written.
 
     Raises
     ------
@@ -134,10 +134,12 @@ def staff(
     wishes = _Wishes(max_distance_m, stability_m, by, explain, executor)
     areas = find_areas(session, dataset=dataset, communities=communities)
     parts = []
-    for done, area in enumerate(areas):
-        progress("staff", done, len(areas))
-        parts.append(_staff_area(session, area, wishes))
-    progress("staff", len(areas), len(areas))
+    for number, area in enumerate(areas):
+
+        def step(done: int, number: int = number) -> None:
+            progress("staff", 3 * number + done, 3 * len(areas))
+
+        parts.append(_staff_area(session, area, wishes, step))
     return _together(parts, round(perf_counter() - began, 3))
 
 
@@ -175,7 +177,10 @@ def _together(parts: Sequence[StaffReport], seconds: float) -> StaffReport:
     )
 
 
-def _staff_area(session: Session, area: Area, wishes: _Wishes) -> StaffReport:
+def _staff_area(
+    session: Session, area: Area, wishes: _Wishes, step: Callable[[int], None]
+) -> StaffReport:
+    step(0)
     values = {
         "dataset_id": area.dataset_id,
         "codes": list(area.communities),
@@ -192,8 +197,12 @@ def _staff_area(session: Session, area: Area, wishes: _Wishes) -> StaffReport:
     members = read_frame(session, _SQL["members"], values)
     team = {row.role: row.posts for row in session.execute(_SQL["requirement"], values)}
     standing = _read_standing(session, values, grids["id"])
+    step(1)
     found = _sought(grids, members, team, standing, wishes)
-    return _apply(session, area, values, (grids, members, team), standing, found)
+    step(2)
+    report = _apply(session, area, values, (grids, members, team), standing, found)
+    step(3)
+    return report
 
 
 def _require_level(grids: gpd.GeoDataFrame, level: str | None, column: str) -> None:

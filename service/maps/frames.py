@@ -10,18 +10,19 @@ from geodata.errors import PlanError
 from service.db.frames import read_frame, read_table
 from service.db.statements import load_statements
 
-__all__ = ["MOST_HOUSEHOLDS", "map_frames"]
+__all__ = ["MOST", "map_frames"]
 
 _SQL = load_statements("service.maps", "frames.sql")
 
-#: Records that one file may hold; the live map of the service has no such limit.
-MOST_HOUSEHOLDS: Final = 200_000
+#: Rows of a layer that one file may hold, without which the page does as well; the live map of the
+#: service has no such limit. Of more barriers the backdrop would show none.
+MOST: Final = {"households": 200_000, "members": 200_000, "barriers": 40_000}
 
 
 def map_frames(session: Session, *, dataset: str | None = None) -> dict[str, Any]:
     """Arguments of ``coverage_map`` for the grids in force.
 
-    Households are None where they are more than :data:`MOST_HOUSEHOLDS`. Several data sets share
+    A layer is None where it has no rows or more than :data:`MOST` of them. Several data sets share
     one map, with the sizes of the first.
 
     Raises
@@ -34,19 +35,18 @@ def map_frames(session: Session, *, dataset: str | None = None) -> dict[str, Any
         where = f" of the data set '{dataset}'" if dataset else ""
         raise PlanError(f"no plan{where} is active: run 'gridward delineate' first")
     values = {"datasets": [each.id for each in found]}
-    records = session.execute(_SQL["count_households"], values).scalar_one()
+    sizes = session.execute(_SQL["sizes"], values).one()._mapping
     team = {row.role: row.posts for row in session.execute(_SQL["team"], values)}
     posts = read_table(session, _SQL["posts"], values)
     frames: dict[str, Any] = {
         name: read_frame(session, _SQL[name], values)
-        for name in ("grids", "communities", "members", "facilities", "barriers")
+        for name in ("grids", "communities", "facilities", *MOST)
+        if name not in MOST or sizes[name] <= MOST[name]
     }
     # a layer without rows is left out of the map
     frames = {name: frame if len(frame) else None for name, frame in frames.items()}
-    few = 0 < records <= MOST_HOUSEHOLDS
     return {
         **frames,
-        "households": read_frame(session, _SQL["households"], values) if few else None,
         "posts": posts if team else None,
         "vacancies": read_table(session, _SQL["vacancies"], values) if team else None,
         "team": team or None,

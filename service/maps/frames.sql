@@ -18,10 +18,18 @@ FROM division
 WHERE level = 'community' AND dataset_id = ANY (CAST(:datasets AS integer[]))
 ORDER BY code COLLATE "C"
 
--- count_households --
-SELECT count(*)
-FROM household
-WHERE dataset_id = ANY (CAST(:datasets AS integer[]))
+-- sizes --
+-- Rows of the layers that may be too many for a page.
+SELECT
+    (
+        SELECT count(*) FROM household WHERE dataset_id = ANY (CAST(:datasets AS integer[]))
+    ) AS households,
+    (
+        SELECT count(*) FROM member WHERE dataset_id = ANY (CAST(:datasets AS integer[]))
+    ) AS members,
+    (
+        SELECT count(*) FROM barrier WHERE dataset_id = ANY (CAST(:datasets AS integer[]))
+    ) AS barriers
 
 -- households --
 SELECT address, households, geometry

@@ -293,6 +293,12 @@ def test_a_replaced_ledger_is_history_and_may_be_replaced_again(
         with drawn.session() as session:
             assert rows(session, "SELECT count(*) FROM assignment_history") == [(past + changed,)]
             assert rows(session, "SELECT count(*) FROM assignment") == [(800,)]
+            # a new ledger has other defaults only while it is filled
+            assert rows(
+                session,
+                "SELECT column_name FROM information_schema.columns "
+                "WHERE table_name = 'assignment_current' AND column_default IS NOT NULL",
+            ) == [("at",)]
             since = dict(rows(session, "SELECT household_id, at FROM assignment"))
             assert sum(since[each] != before[each] for each in since) == changed
             gaps = rows(

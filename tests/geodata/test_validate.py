@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from itertools import pairwise
 from pathlib import Path
 
 import geopandas as gpd
-import numpy as np
 import pandas as pd
 import pytest
 import shapely
@@ -189,25 +187,6 @@ def test_text_that_was_not_decoded(tmp_path: Path) -> None:
     assert "set encoding" in checked.rejected["reason"][0]
     assert sum("not in utf-8" in warning for warning in checked.warnings) == 1
     assert sum("NUL" in warning for warning in checked.warnings) == 1
-
-
-@given(
-    references=st.lists(st.sampled_from("abcdefgh"), max_size=80),
-    cuts=st.lists(st.integers(0, 80), max_size=6),
-)
-@settings(max_examples=100, deadline=None)
-def test_the_tracker_agrees_with_a_dictionary(references: list[str], cuts: list[int]) -> None:
-    tracker, known, got = DuplicateTracker(), {}, []
-    edges = [0, *sorted(min(cut, len(references)) for cut in cuts), len(references)]
-    for low, high in pairwise(edges):
-        rows = np.arange(low + 1, high + 1)
-        got += tracker.check(np.array(references[low:high], dtype=object), rows).tolist()
-    expected = []
-    for row, reference in enumerate(references, start=1):
-        expected.append(known.get(reference, 0))
-        known.setdefault(reference, row)
-    assert got == expected
-    assert len(tracker) == len(known)
 
 
 @given(

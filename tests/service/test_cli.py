@@ -9,7 +9,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,34 @@ def test_run_goes_the_whole_way(gridward: Cli, smallton: Any, tmp_path: Path) ->
     grids = gpd.read_file(out / "grids.geojson")
     assert grids["households"].tolist() == [100] * 8 or grids["households"].between(75, 125).all()
     assert (out / "posts.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+
+
+def test_run_says_how_far_each_step_is(
+    gridward: Cli, smallton: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: dict[str, tuple[int, int | None]] = {}
+
+    @contextmanager
+    def noted() -> Iterator[Callable[..., None]]:
+        yield lambda step, done, total=None: steps.update({step: (done, total)})
+
+    monkeypatch.setattr("service.commands.run.progress_bar", noted)
+    result = gridward("run", smallton.manifest, "--out", tmp_path, "--json")
+    assert result.status == 0, result.err
+    for step in (
+        "load households",
+        "index households",
+        "delineate Smallton",
+        "assign",
+        "staff",
+        "write households.geojson",
+        "draw coverage.html",
+    ):
+        assert step in steps
+    assert steps["staff"] == (3, 3)
+    # a line a feature, and those before and after them
+    assert 800 <= steps["write households.geojson"][0] <= 803
+    assert steps["draw coverage.html"] == (1, 1)
 
 
 def test_run_twice_gives_the_same_bytes(gridward: Cli, smallton: Any, tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from geodata.draw import coverage_map
 from service.app import create_app
 from service.db.engine import Database
-from service.maps import queries
+from service.maps import frames, queries
 from service.settings import Settings
 
 TOWN = Path(__file__).parents[2] / "live_town.sql"
@@ -31,6 +32,24 @@ def client(settings: Settings) -> Iterator[TestClient]:
 def empty_client(settings: Settings) -> Iterator[TestClient]:
     with TestClient(create_app(settings)) as opened:
         yield opened
+
+
+def test_a_file_leaves_out_the_layers_that_would_be_too_large(
+    client: TestClient, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Database(settings) as database, database.session() as session:
+        whole = frames.map_frames(session)
+        layers = [name for name in frames.MOST if whole.get(name) is not None]
+        assert {"households", "members"} <= set(layers)
+        for name in layers:
+            monkeypatch.setitem(frames.MOST, name, len(whole[name]))  # type: ignore[misc]
+            assert frames.map_frames(session)[name] is not None
+            monkeypatch.setitem(frames.MOST, name, len(whole[name]) - 1)  # type: ignore[misc]
+            fewer = frames.map_frames(session)
+            assert fewer.get(name) is None
+            # a post still names its member
+            assert fewer["posts"]["member_id"].tolist() == whole["posts"]["member_id"].tolist()
+            assert coverage_map(**fewer).get_root().render()
 
 
 def test_the_page_names_no_other_host_and_says_so_in_its_policy(client: TestClient) -> None:
