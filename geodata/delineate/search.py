@@ -74,7 +74,7 @@ class Effort:
     first_share: float = 0.3
     directions: int = 8
     starts: int = 5
-    most: int = 6
+    most: int = 8
     small: int = 150
     least: int = 3
     uneven: int = 2

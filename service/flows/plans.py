@@ -156,6 +156,8 @@ def save(
     for step in ("adopt_drafts", "inherit_kinds", "add_grids", "add_versions"):
         session.execute(_SQL[step])
     session.execute(_SQL["hold_versions"], {"plan_id": plan_id})
+    if len(grids) >= _MANY:
+        session.execute(_SQL["analyze"])
     return Saved(plan_id, "draft", new=True)
 
 

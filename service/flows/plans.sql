@@ -352,7 +352,7 @@ WHERE state = 'active'
 RETURNING id, effective_from > :effective_from AS waiting
 
 -- analyze --
--- Who reads the grids in force right after must not be planned for on figures of before: their
+-- Who reads the plan or the grids in force right after must not be planned for on figures of before: their
 -- number decides between seconds and hours.
 ANALYZE division, grid, grid_version, plan_grid, community_plan
 
