@@ -51,8 +51,9 @@ class Effort:
     uneven : int
         Searches after which balance counts for more where the loads are not even.
     most, small : int
-        Searches at the most where a grid is out of its limits, or well off its share in a group of
-        few coarse atoms, and nothing says that it must be.
+        Searches at the most where a grid is out of its limits, or well off its share, and nothing
+        says that it must be; but among large buildings in more than ``small`` coarse atoms only
+        where it is out of its limits.
     patience : int
         Searches without a better balance after which no other follows.
     stricter : float
@@ -123,10 +124,13 @@ def search(group: Group, *, weights: Weights, effort: Effort, seed: int) -> NDAr
     stricter = replace(weights, mu=effort.stricter * weights.mu)
     longer = replace(effort, steps=_LONGER * effort.steps, hotter=float(_LONGER) * effort.hotter)
     # among large buildings another search is dear and seldom finds more
-    starts = effort.least if bulky(group.fine.load, float(group.targets[0])) else effort.starts
+    lumpy = bulky(group.fine.load, float(group.targets[0]))
+    starts = effort.least if lumpy else effort.starts
     for start in range(1, effort.most):
         urgent = (best.outside > 0.0 and not forced_out) or (
-            best.beyond > 0.0 and not forced and len(group.coarse.load) <= effort.small
+            best.beyond > 0.0
+            and not forced
+            and not (lumpy and len(group.coarse.load) > effort.small)
         )
         if start >= (effort.most if urgent else starts):
             break
