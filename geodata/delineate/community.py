@@ -356,7 +356,7 @@ def _flag_lumpy(
     if ordinary.sum() < 2:
         return
     share = float(loads[ordinary].mean())
-    uneven = ordinary & (np.abs(loads / share - 1.0) > LARGEST_DEVIATION)
+    uneven = _off_share(loads, flag)
     if not uneven.any():
         return
     movable = items.load <= task.limits.maximum
@@ -372,9 +372,20 @@ def _flag_lumpy(
                 f"no choice of whole places with the one of {own.max():g} households comes "
                 f"within a tenth of the community's share of {share:.0f}"
             )
-        elif hopeless:
-            flag[i] = "lumpy"
-            reason[i] = (
-                f"{len(places)} places cannot be dealt out to {ordinary.sum()} grids so that all "
-                f"are within a tenth of {share:.0f} households"
-            )
+    if not hopeless:
+        return
+    said = (
+        f"{len(places)} places cannot be dealt out to {ordinary.sum()} grids so that all "
+        f"are within a tenth of {share:.0f} households"
+    )
+    while (off := _off_share(loads, flag)).any():
+        flag[off], reason[off] = "lumpy", said
+
+
+def _off_share(loads: NDArray[np.int64], flag: NDArray[Any]) -> NDArray[np.bool_]:
+    """Grids without a flag that deviate by more than a tenth from the mean of these."""
+    ordinary = np.array([name is None for name in flag])
+    if not ordinary.any():
+        return ordinary
+    share = float(loads[ordinary].mean())
+    return np.asarray(ordinary & (np.abs(loads - share) > LARGEST_DEVIATION * share))
