@@ -218,8 +218,8 @@ def _shift(sums, xy, load, i, old, new):  # type: ignore[no-untyped-def]
 def _climb(xy, load, near, centres, duals, rules, steps, state):  # type: ignore[no-untyped-def]
     """Move one centre and its dual at a time, and keep what lowers the sum of the terms.
 
-    ``centres`` and ``duals`` are changed; gives the sum and the cells' loads. A step looks only at the points that have
-    the centre among those near them.
+    ``centres`` and ``duals`` are changed; gives the sum and the cells' loads. A step looks only at
+    the points that have the centre among those near them.
     """
     n, k = len(near), len(centres)
     start, member = _members(near, k)

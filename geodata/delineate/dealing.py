@@ -1,14 +1,18 @@
 """Whether places that go together can be dealt out to groups within a range: by exhaustion.
 
-The largest place left is in some group. Every company that it can be in is tried, and then the
-same asked of what that leaves. Places of equal load are alike, so a state is how many are left of
-each load, and one that was found wanting is not looked at again (Bellman, 1957).
+Where small places abound the largest first, each to the lightest group, does it (Graham, 1969).
+Otherwise: the largest place left is in some group. Every company that it can be in is tried, and
+then the same asked of what that leaves. Places of equal load are alike, so a state is how many are
+left of each load, and one that was found wanting is not looked at again (Bellman, 1957).
 """
 
 from __future__ import annotations
 
+import heapq
 import operator
+from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +20,7 @@ from numpy.typing import NDArray
 __all__ = ["can_be_dealt"]
 
 #: Choices to look at before giving up.
-_PATIENCE = 20_000
+_PATIENCE = 10_000
 
 
 def can_be_dealt(load: NDArray[np.int64], count: int, low: int, high: int) -> bool | None:
@@ -42,9 +46,19 @@ def can_be_dealt(load: NDArray[np.int64], count: int, low: int, high: int) -> bo
     >>> can_be_dealt(np.array([240, 230, 170, 110, 60]), 2, 364, 446)
     True
     """
-    size, number = np.unique(-load, return_counts=True)
+    return _can_be_dealt(tuple(np.sort(load)[::-1].tolist()), count, low, high)
+
+
+@lru_cache(maxsize=64)
+def _can_be_dealt(load: tuple[int, ...], count: int, low: int, high: int) -> bool | None:
+    lightest = [0] * count
+    for each in load:
+        heapq.heapreplace(lightest, lightest[0] + each)
+    if low <= min(lightest) and max(lightest) <= high:
+        return True
+    number = Counter(load)
     try:
-        return _Dealing((-size).tolist(), low, high).deals(tuple(number.tolist()), count)
+        return _Dealing(list(number), low, high).deals(tuple(number.values()), count)
     except _TooLongError:
         return None
 
@@ -98,7 +112,5 @@ class _Dealing:
             return
         size = self._sizes[i]
         for taken in range(min(left[i], (self._high - held) // size), -1, -1):
-            for others in self._companies(
-                left, i + 1, held + taken * size, reach - left[i] * size
-            ):
+            for others in self._companies(left, i + 1, held + taken * size, reach - left[i] * size):
                 yield taken, *others
