@@ -27,7 +27,7 @@ class Weights:
     mu: float = 7.0
     excess: float = 100.0
     tolerance: float = 0.03
-    cut_cost: float = 1.85
+    cut_cost: float = 1.65
 
 
 def rules_of(

@@ -45,6 +45,8 @@ class Effort:
         How much the balance counts in the beginning.
     directions : int
         Sweeps that a recombination tries.
+    settle : int
+        Annealing steps an atom that the best result of all is given at the end.
     starts, least : int
         Searches at the most and at the least, each from another seed; the best counts. Among large
         buildings the least are the most.
@@ -70,7 +72,8 @@ class Effort:
         The relative deviation from which on that adjustment counts it as excessive.
     """
 
-    steps: int = 320
+    steps: int = 120
+    settle: int = 320
     hot: float = 0.5
     hotter: float = 2.0
     cold: float = 0.03
@@ -80,7 +83,7 @@ class Effort:
     most: int = 8
     small: int = 150
     last: int = 2
-    deep: int = 10
+    deep: int = 25
     least: int = 3
     uneven: int = 2
     patience: int = 2
@@ -151,6 +154,8 @@ def search(group: Group, *, weights: Weights, effort: Effort, seed: int) -> NDAr
             found = _started(group, start, stricter, longer if urgent else effort, seed + start)
         idle = 0 if found.better_than(best) else idle + 1
         best = min(best, found)
+    weighed = weights if best.even else stricter
+    best = min(best, _settled(group, best.coarse, weighed, effort, seed))
     if best.beyond > 0.0 and not forced:
         best = min(best, _mended(group, best.coarse, stricter, effort, seed))
     if not lumpy or len(group.coarse.load) <= effort.small:
@@ -227,6 +232,17 @@ def _started(group: Group, start: int, weights: Weights, effort: Effort, seed: i
     recombine(graph, labels, targets, bounds, weights=weights, directions=effort.directions)
     hot = effort.hot if start % 2 == 0 else effort.hotter
     labels = _cooled(graph, labels, targets, bounds, weights, effort, hot, seed)
+    recombine(graph, labels, targets, bounds, weights=weights, directions=effort.directions)
+    return _judged(group, labels, _polished(group, labels, weights, effort, seed))
+
+
+def _settled(
+    group: Group, labels: NDArray[np.int64], weights: Weights, effort: Effort, seed: int
+) -> _Found:
+    """The best result of short searches, annealed at length from a temperature that keeps it."""
+    graph, targets, bounds = group.coarse, group.targets, group.bounds
+    slow = replace(effort, steps=effort.settle)
+    labels = _cooled(graph, labels, targets, bounds, weights, slow, effort.hot, seed)
     recombine(graph, labels, targets, bounds, weights=weights, directions=effort.directions)
     return _judged(group, labels, _polished(group, labels, weights, effort, seed))
 
