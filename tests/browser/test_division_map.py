@@ -56,8 +56,10 @@ def test_from_the_counties_down_to_a_community(
     expect(heading).to_contain_text("1,800 communities")
     expect(heading).to_contain_text("9,000 grids")
     expect(heading).to_contain_text("See below.")
-    page.get_by_label("Posts filled", exact=True).check()
+    expect(page.get_by_label("Posts filled", exact=True)).to_be_checked()
     expect(page.locator(".gw-legend")).to_contain_text("99 % and more")
+    page.get_by_label("Load against target", exact=True).check()
+    expect(page.locator(".gw-legend")).to_contain_text("target 400")
 
     page.locator("path.gw-grid[data-code='B']").click()
     details = page.locator(".gw-details")

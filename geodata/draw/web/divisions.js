@@ -164,13 +164,14 @@
       return new Divisions(this.map, this.meta, this.openGrid);
     }
 
+    /** Posts first: the mean load of a division is near the target almost everywhere. */
     shadings() {
-      const choices = super.shadings();
-      if (this.source.has.team) {
-        delete choices["Vacant posts"];
-        choices["Posts filled"] = this.shading(filledScale());
-      }
-      return choices;
+      const { "Load against target": load } = super.shadings();
+      if (!this.source.has.team) return { "Load against target": load };
+      const filled = this.shading(filledScale());
+      load.remove();
+      filled.addTo(this.map);
+      return { "Posts filled": filled, "Load against target": load };
     }
 
     describeGrid(division) {
