@@ -59,7 +59,7 @@ def test_from_the_counties_down_to_a_community(
     expect(page.get_by_label("Posts filled", exact=True)).to_be_checked()
     expect(page.locator(".gw-legend")).to_contain_text("99 % and more")
     page.get_by_label("Load against target", exact=True).check()
-    expect(page.locator(".gw-legend")).to_contain_text("target 400")
+    expect(page.locator(".gw-legend")).to_contain_text("Households a grid")
 
     page.locator("path.gw-grid[data-code='B']").click()
     details = page.locator(".gw-details")
