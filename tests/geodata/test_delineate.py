@@ -229,7 +229,7 @@ def test_places_that_never_balance_are_those_without_a_fitting_company():
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.integers(1, 400), min_size=2, max_size=7), st.integers(2, 3))
+@given(st.lists(st.integers(1, 400), min_size=2, max_size=8), st.integers(2, 4))
 def test_no_division_is_found_where_going_through_all_finds_none(loads, count):
     load = np.array(loads)
     share = load.sum() / count
