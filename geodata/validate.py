@@ -29,9 +29,9 @@ from geodata._rows import (
     locate_points,
     numbers,
     series,
-    to_storage,
     whole_numbers,
 )
+from geodata.datum import to_storage
 from geodata.duplicates import DuplicateTracker
 from geodata.manifest import BarrierSource, DivisionSource, nearest
 from geodata.read import RawBatch, as_text
