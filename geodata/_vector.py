@@ -167,7 +167,8 @@ class ParquetReader:
         self.source = source
         self.warnings: list[str] = []
         try:
-            self._file = parquet.ParquetFile(source.file)
+            # buffered ahead, every row group that was read would stay in memory until the end
+            self._file = parquet.ParquetFile(source.file, pre_buffer=False)
         except (pa.ArrowException, OSError) as error:
             raise UnreadableFile(f"this is no Parquet: {error}", file=source.file) from None
         schema = self._file.schema_arrow

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from geodata.delineate.dealing import can_be_dealt
 from geodata.delineate.task import Limits
 
 __all__ = [
@@ -30,8 +31,6 @@ LARGEST_DEVIATION = 0.1
 _LARGE = 0.1
 #: Among more places than this, the small ones make up any sum.
 _MANY = 60
-#: Up to so many places all their divisions are gone through.
-_EXHAUSTIVE = 12
 
 
 def kept_range(share: float, limits: Limits) -> tuple[float, float]:
@@ -143,33 +142,15 @@ def _sum_hits(one: int, other: int, extra: int, low: int, high: int, wanted: int
 def no_division(load: NDArray[np.int64], count: int, span: tuple[float, float]) -> bool:
     """Whether it is certain that no division into ``count`` groups is within a range.
 
-    For two groups by the sums of all subsets; for more all divisions are gone through, from the
-    smallest subset upwards, if the places are few. ``False`` where they are too many for that.
+    For two groups by the sums of all subsets, for more by going through all divisions. ``False``
+    where that would take too long.
     """
     load = load[load > 0]
     if len(load) < count:
         return True
     if count == 2:
         return not _halves(load, span)
-    if len(load) > _EXHAUSTIVE:
-        return False
-    low, high = span
-    size = 1 << len(load)
-    totals = np.zeros(size)
-    for i, weight in enumerate(load.tolist()):
-        totals[1 << i : 2 << i] = totals[: 1 << i] + weight
-    fits = np.flatnonzero((totals >= low - 1e-9) & (totals <= high + 1e-9)).tolist()
-    # sets of places that so many groups can share out among them
-    reached = {0}
-    for _ in range(count):
-        reached = {
-            taken | group
-            for taken in reached
-            for group in fits
-            # the first place still free goes with this group, so that no order is tried twice
-            if not taken & group and group & (taken + 1) & ~taken
-        }
-    return size - 1 not in reached
+    return can_be_dealt(load, count, *_whole(span)) is False
 
 
 def _halves(load: NDArray[np.int64], span: tuple[float, float]) -> bool:

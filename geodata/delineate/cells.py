@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from geodata.delineate.power import balanced_labels, bisection_centres, nearest_centres
 from geodata.delineate.task import Limits
 
-__all__ = ["balanced_cells", "cell_edges"]
+__all__ = ["Diagram", "balanced_cells", "cell_edges"]
 
 #: Starts of the search for straight cuts, and the steps a cell of each.
 _TURNS = 6
@@ -22,17 +23,30 @@ _STEPS = 40
 _PLACES = 64
 
 
-def cell_edges(
-    centres: NDArray[np.float64], duals: NDArray[np.float64], bounds: tuple[float, ...]
-) -> NDArray[Any]:
+@dataclass(frozen=True, slots=True)
+class Diagram:
+    """A power diagram, and what its cells hold of the places.
+
+    Attributes
+    ----------
+    centres : (k, 2) float64, metres
+    duals : (k,) float64, square metres
+    loads : (k,) float64, households
+    """
+
+    centres: NDArray[np.float64]
+    duals: NDArray[np.float64]
+    loads: NDArray[np.float64]
+
+
+def cell_edges(diagram: Diagram, bounds: tuple[float, ...]) -> NDArray[Any]:
     """The edges of a power diagram within a box.
 
     Cell c is where ``|p - centre_c|^2 - dual_c`` is least: an intersection of half-planes.
 
     Parameters
     ----------
-    centres : (k, 2) metres
-    duals : (k,) square metres
+    diagram : Diagram
     bounds : minx, miny, maxx, maxy in metres
 
     Returns
@@ -50,6 +64,7 @@ def cell_edges(
             [minx - margin, maxy + margin],
         ]
     )
+    centres, duals = diagram.centres, diagram.duals
     outlines = []
     furthest = float(duals.max())
     for c in range(len(centres)):
@@ -99,7 +114,7 @@ def balanced_cells(
     limits: Limits,
     *,
     seed: int,
-) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+) -> list[Diagram]:
     """Power diagrams whose cells are compact and hold equal whole buildings, the best first.
 
     The duals balance the loads only up to the building that straddles a cut. From several balanced
@@ -116,11 +131,10 @@ def balanced_cells(
 
     Returns
     -------
-    list of (centres, duals)
-        (k, 2) metres and (k,) square metres of each diagram.
+    list of Diagram
     """
     if k == 1:
-        return [(xy.mean(axis=0, keepdims=True), np.zeros(1))]
+        return [Diagram(xy.mean(axis=0, keepdims=True), np.zeros(1), np.array([load.sum()]))]
     middle = xy.mean(axis=0)
     xy, load = np.ascontiguousarray(xy - middle, float), np.ascontiguousarray(load, float)
     thin, thin_load = _gathered(xy, load, math.sqrt(area / k / _PLACES))
@@ -135,12 +149,12 @@ def balanced_cells(
                 xy, load, centres, shares, duals=duals, rounds=1, sweeps=6
             )
         near, _ = nearest_centres(xy, centres)
-        score = _climb(
+        score, loads = _climb(
             xy, load, near, centres, duals, rules, _STEPS * k,
             np.uint64((seed * 2654435761 + start) % 2**63 + 1),
         )  # fmt: skip
-        found.append((score, start, centres + middle, duals))
-    return [(centres, duals) for _, _, centres, duals in sorted(found, key=lambda each: each[:2])]
+        found.append((score, start, Diagram(centres + middle, duals, loads)))
+    return [diagram for _, _, diagram in sorted(found, key=lambda each: each[:2])]
 
 
 def _gathered(
@@ -204,8 +218,8 @@ def _shift(sums, xy, load, i, old, new):  # type: ignore[no-untyped-def]
 def _climb(xy, load, near, centres, duals, rules, steps, state):  # type: ignore[no-untyped-def]
     """Move one centre and its dual at a time, and keep what lowers the sum of the terms.
 
-    ``centres`` and ``duals`` are changed; gives the sum. A step looks only at the points that have
-    the centre among those near them.
+    ``centres`` and ``duals`` are changed; gives the sum and the cells' loads. A step looks only at
+    the points that have the centre among those near them.
     """
     n, k = len(near), len(centres)
     start, member = _members(near, k)
@@ -269,7 +283,7 @@ def _climb(xy, load, near, centres, duals, rules, steps, state):  # type: ignore
                 cell[i], cost[i] = new_cell[i], new_cost[i]
             else:
                 new_cell[i], new_cost[i] = cell[i], cost[i]
-    return terms.sum()
+    return terms.sum(), sums[:, 0].copy()
 
 
 @njit(cache=True)

@@ -21,7 +21,7 @@ from geodata.delineate.balance import (
     never_balanced,
     no_division,
 )
-from geodata.delineate.cells import balanced_cells, cell_edges
+from geodata.delineate.cells import Diagram, balanced_cells, cell_edges
 from geodata.delineate.codes import hilbert_order
 from geodata.delineate.counting import grid_count
 from geodata.delineate.dissolve import dissolve, restore
@@ -232,10 +232,10 @@ def _attempts(task: Task, area: Any, items: Items) -> Iterator[tuple[Attempt, fl
         weights = _STRAIGHT
         diagrams = _diagrams(task, area, items)
         if items.load.max() <= limits.maximum and shapely.get_num_geometries(area) == 1:
-            for centres, duals in diagrams:
-                tiling, labels = _straight(area, items, centres, duals)
+            for diagram in _promising(diagrams, limits):
+                tiling, labels = _straight(area, items, diagram)
                 yield _attempt(task, items, tiling, labels, weights), _GOOD_CELLS
-        lines = cell_edges(*diagrams[0], area.bounds)
+        lines = cell_edges(diagrams[0], area.bounds)
         price = np.ones(len(lines))
     fair = area.area / max(float(items.load.sum()) / limits.target, 1.0)
     reach = math.sqrt(fair) if task.barriers is not None else 0.0
@@ -251,29 +251,35 @@ def _attempts(task: Task, area: Any, items: Items) -> Iterator[tuple[Attempt, fl
         yield _attempt(task, items, tiling, labels, weights), LARGEST_DEVIATION
 
 
-def _diagrams(
-    task: Task, area: Any, items: Items
-) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Centres and duals of balanced power diagrams, the best first."""
+def _promising(diagrams: list[Diagram], limits: Limits) -> list[Diagram]:
+    """The diagrams whose cells are balanced; where there is none, the one that is most nearly."""
+    judged = []
+    for number, diagram in enumerate(diagrams):
+        low, high = limits.minimum - diagram.loads, diagram.loads - limits.maximum
+        out = float(np.maximum(np.maximum(low, high), 0.0).sum())
+        off = float(np.abs(diagram.loads / diagram.loads.mean() - 1.0).max())
+        judged.append((out, off, number))
+    good = [diagrams[number] for out, off, number in judged if out == 0.0 and off <= _GOOD_CELLS]
+    return good or [diagrams[min(judged)[2]]]
+
+
+def _diagrams(task: Task, area: Any, items: Items) -> list[Diagram]:
+    """Balanced power diagrams, the best first."""
     limits = task.limits
     count = grid_count(float(items.load.sum()), limits.target, limits.minimum, limits.maximum)
     return balanced_cells(items.xy, items.load, count, area.area, limits, seed=task.random_seed)
 
 
-def _straight(
-    area: Any,
-    items: Items,
-    centres: NDArray[np.float64],
-    duals: NDArray[np.float64],
-) -> tuple[Tiling, NDArray[np.int64]]:
+def _straight(area: Any, items: Items, diagram: Diagram) -> tuple[Tiling, NDArray[np.int64]]:
     """The cells of a power diagram as they are."""
-    edges = cell_edges(centres, duals, area.bounds)
+    edges = cell_edges(diagram, area.bounds)
     tiling = tile(
         area, items, edges, np.ones(len(edges)),
         coarse=np.inf, fine=np.inf, area_cap=np.inf, cut_cost=1.0,
     )  # fmt: skip
     inside = shapely.get_coordinates(shapely.point_on_surface(tiling.pieces))
-    distance = ((inside[:, None, :] - centres[None, :, :]) ** 2).sum(axis=2) - duals
+    distance = ((inside[:, None, :] - diagram.centres[None, :, :]) ** 2).sum(axis=2)
+    distance -= diagram.duals
     # a sliver goes with its atom's largest piece
     order = np.argsort(shapely.area(tiling.pieces), kind="stable")
     graph = tiling.fine.graph
@@ -290,7 +296,7 @@ def _flags(
     limits, total = task.limits, int(loads.sum())
     flag = np.full(len(loads), None, dtype=object)
     reason = np.full(len(loads), None, dtype=object)
-    cause = _cause(limits, items, total, len(loads))
+    cause = ""
     for i, load in enumerate(loads.tolist()):
         if total == 0:
             flag[i], reason[i] = "empty", "the community holds no household"
@@ -299,6 +305,7 @@ def _flags(
             reason[i] = f"the community holds {total} households, fewer than {limits.minimum:g}"
         elif not limits.minimum <= load <= limits.maximum:
             flag[i] = "oversize" if load > limits.maximum else "undersize"
+            cause = cause or _cause(limits, items, total, len(loads))
             reason[i] = cause
         elif parts[i] > 1:
             flag[i] = "multipart"
@@ -349,7 +356,7 @@ def _flag_lumpy(
     if ordinary.sum() < 2:
         return
     share = float(loads[ordinary].mean())
-    uneven = ordinary & (np.abs(loads / share - 1.0) > LARGEST_DEVIATION)
+    uneven = _off_share(loads, flag)
     if not uneven.any():
         return
     movable = items.load <= task.limits.maximum
@@ -365,9 +372,20 @@ def _flag_lumpy(
                 f"no choice of whole places with the one of {own.max():g} households comes "
                 f"within a tenth of the community's share of {share:.0f}"
             )
-        elif hopeless:
-            flag[i] = "lumpy"
-            reason[i] = (
-                f"{len(places)} places cannot be dealt out to {ordinary.sum()} grids so that all "
-                f"are within a tenth of {share:.0f} households"
-            )
+    if not hopeless:
+        return
+    said = (
+        f"{len(places)} places cannot be dealt out to {ordinary.sum()} grids so that all "
+        f"are within a tenth of {share:.0f} households"
+    )
+    while (off := _off_share(loads, flag)).any():
+        flag[off], reason[off] = "lumpy", said
+
+
+def _off_share(loads: NDArray[np.int64], flag: NDArray[Any]) -> NDArray[np.bool_]:
+    """Grids without a flag that deviate by more than a tenth from the mean of these."""
+    ordinary = np.array([name is None for name in flag])
+    if not ordinary.any():
+        return ordinary
+    share = float(loads[ordinary].mean())
+    return np.asarray(ordinary & (np.abs(loads - share) > LARGEST_DEVIATION * share))

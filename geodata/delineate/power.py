@@ -101,10 +101,20 @@ def nearest_centres(
     All centres, in their order, where there are no more than ``count``.
     """
     if len(centres) <= count:
-        d2 = ((xy[:, None, :] - centres[None, :, :]) ** 2).sum(axis=2)
-        return np.tile(np.arange(len(centres)), (len(xy), 1)), d2
+        return _all_centres(xy, centres)
     distance, near = cKDTree(centres).query(xy, k=count)
     return near.astype(np.int64), distance**2
+
+
+@njit(cache=True)
+def _all_centres(xy, centres):  # type: ignore[no-untyped-def]
+    n, k = len(xy), len(centres)
+    near, d2 = np.empty((n, k), np.int64), np.empty((n, k))
+    for i in range(n):
+        for c in range(k):
+            near[i, c] = c
+            d2[i, c] = (xy[i, 0] - centres[c, 0]) ** 2 + (xy[i, 1] - centres[c, 1]) ** 2
+    return near, d2
 
 
 @njit(cache=True)

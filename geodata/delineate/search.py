@@ -54,6 +54,8 @@ class Effort:
         Searches at the most where a grid is out of its limits, or well off its share, and nothing
         says that it must be; but among large buildings in more than ``small`` coarse atoms only
         where it is out of its limits.
+    last, deep : int
+        Searches of so many times the steps where a grid is still well off its share then.
     patience : int
         Searches without a better balance after which no other follows.
     stricter : float
@@ -77,6 +79,8 @@ class Effort:
     starts: int = 5
     most: int = 8
     small: int = 150
+    last: int = 2
+    deep: int = 10
     least: int = 3
     uneven: int = 2
     patience: int = 2
@@ -149,6 +153,11 @@ def search(group: Group, *, weights: Weights, effort: Effort, seed: int) -> NDAr
         best = min(best, found)
     if best.beyond > 0.0 and not forced:
         best = min(best, _mended(group, best.coarse, stricter, effort, seed))
+    if not lumpy or len(group.coarse.load) <= effort.small:
+        deep = replace(longer, steps=effort.deep * effort.steps)
+        for start in range(effort.most, effort.most + effort.last):
+            if best.beyond > 0.0 and not forced:
+                best = min(best, _started(group, start, stricter, deep, seed + start))
     return best.fine
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -141,12 +142,12 @@ def tile(
     owner = np.zeros(len(pieces)) if within is None else item_face(within, inside)
     slivers = _sliver_joins(pieces, load, edges, owner)
     cells = np.stack([edges.left[same_cell], edges.right[same_cell]])
+    level = partial(_level, pieces, load, heaviest, edges, cost)
+    fine_atoms = level(slivers)
     return Tiling(
         pieces=pieces,
-        fine=_level(pieces, load, heaviest, edges, cost, slivers),
-        coarse=_level(
-            pieces, load, heaviest, edges, cost, np.concatenate([slivers, cells], axis=1)
-        ),
+        fine=fine_atoms,
+        coarse=level(np.concatenate([slivers, cells], axis=1)) if cells.size else fine_atoms,
     )
 
 
