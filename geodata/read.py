@@ -155,12 +155,19 @@ def batches(source: Source, *, rows: int = 100_000) -> Iterator[RawBatch]:
             info=info,
             rows=part.rows,
             table=part.table,
-            geometry=None if part.geometry is None else shapely.force_2d(part.geometry),
+            geometry=None if part.geometry is None else _flat(part.geometry),
             malformed=part.malformed,
             warnings=warnings,
             done=part.done,
         )
         warnings = []
+
+
+def _flat(shapes: NDArray[np.object_]) -> NDArray[np.object_]:
+    """The shapes in two dimensions; those that are so already are not copied."""
+    if (shapely.get_coordinate_dimension(shapes) > 2).any():
+        return np.asarray(shapely.force_2d(shapes), dtype=object)
+    return shapes
 
 
 def whole(source: Source) -> RawBatch:
