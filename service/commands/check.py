@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from geodata.errors import InputError
-from geodata.manifest import nearest
 from geodata.schema import STORAGE_CRS
 from service.commands.console import print_json, print_table, say
 from service.commands.files import read_layer, read_vector
@@ -120,6 +119,7 @@ def show_faults(rows: list[dict[str, Any]], most: int | None = None) -> None:
 def _faults_of_file(file: Path, layer: str | None, code: str | None) -> gpd.GeoDataFrame:
     from geodata.coverage import check as find_faults
     from geodata.coverage.faults import code_column
+    from geodata.manifest import nearest
 
     polygons = read_vector(file, layer)
     if code is not None:
