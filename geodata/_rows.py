@@ -24,7 +24,6 @@ __all__ = [
     "geometry_of",
     "locate_points",
     "series",
-    "to_storage",
     "whole_numbers",
 ]
 
@@ -392,12 +391,3 @@ def _reject_outside(
             f"degrees in {rejections.batch.crs}?"
         ),
     )
-
-
-def to_storage(shapes: NDArray[np.object_], crs: str) -> NDArray[np.object_]:
-    """Geometries in ``crs`` -> EPSG:4326."""
-
-    def convert(xy: _Floats) -> _Floats:
-        return np.column_stack(to_wgs84(xy[:, 0], xy[:, 1], crs))
-
-    return np.asarray(shapely.transform(shapes, convert), dtype=object)

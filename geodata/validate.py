@@ -28,9 +28,9 @@ from geodata._rows import (
     locate_points,
     numbers,
     series,
-    to_storage,
     whole_numbers,
 )
+from geodata.datum import to_storage
 from geodata.duplicates import DuplicateTracker
 from geodata.manifest import BarrierSource, DivisionSource, nearest
 from geodata.notices import Notice, counted
@@ -136,10 +136,28 @@ def households(
     columns["source_y"] = pd.Series(points.y[kept])
     columns["datum"] = series(pa.array([batch.crs]).take(pa.array(np.zeros(kept.sum(), np.int64))))
     columns["row"] = pd.Series(batch.rows[kept])
-    place = shapely.points(points.lon[kept], points.lat[kept])
+    place = _places(batch, points.lon[kept], points.lat[kept], kept)
     valid = gpd.GeoDataFrame(columns, geometry=place, crs=STORAGE_CRS)
     warnings: list[Notice | str] = [*batch.warnings, *texts.warnings, *points.warnings]
     return Checked(valid, rejections.frame(), warnings)
+
+
+def _places(
+    batch: RawBatch,
+    lon: NDArray[np.float64],
+    lat: NDArray[np.float64],
+    kept: NDArray[np.bool_],
+) -> NDArray[np.object_]:
+    """Points at the places of the kept rows: the file's own where they are there already."""
+    if batch.geometry is not None:
+        own = batch.geometry[kept]
+        if (
+            (shapely.get_type_id(own) == shapely.GeometryType.POINT).all()
+            and np.array_equal(shapely.get_x(own), lon)
+            and np.array_equal(shapely.get_y(own), lat)
+        ):
+            return own
+    return np.asarray(shapely.points(lon, lat), dtype=object)
 
 
 def _reject_repeats(rejections: Rejections, references: Any, seen: DuplicateTracker) -> None:

@@ -541,3 +541,21 @@ def test_a_wrong_datum_is_told_in_a_data_set(tmp_path: Path) -> None:
     [warning] = read_frames(read_manifest(path)).warnings
     assert "gcj02" in warning
     assert "homes.csv" in warning
+
+
+@pytest.mark.parametrize(("crs", "same"), [(4326, True), (32650, False)])
+def test_the_points_of_a_file_are_taken_as_they_are_or_moved(
+    tmp_path: Path, crs: int, same: bool
+) -> None:
+    places = gpd.GeoSeries([shapely.Point(116.5 + k / 9, 39.5, 7.0) for k in range(3)], crs=4326)
+    frame = gpd.GeoDataFrame({"id": ["1", "2", "2"]}, geometry=places).to_crs(crs)
+    frame.to_parquet(tmp_path / "homes.parquet")
+    source = HouseholdSource(table="households", file=tmp_path / "homes.parquet", id="id")
+    batch = read.whole(source)
+    valid = validate.households(batch).valid
+    assert valid["reference"].tolist() == ["1", "2"]
+    assert not valid.geometry.has_z.any()
+    assert shapely.get_coordinates(valid.geometry) == pytest.approx(
+        shapely.get_coordinates(places[:2]), abs=1e-9
+    )
+    assert (valid.geometry[0] is batch.geometry[0]) == same
