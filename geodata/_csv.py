@@ -24,8 +24,8 @@ __all__ = ["CsvReader", "Part", "is_csv", "no_rejects"]
 
 _SUFFIXES: Final = frozenset({".csv", ".tsv", ".txt"})
 
-#: Bytes parsed at a time: memory stays near ten times this, and one row must fit.
-_BLOCK_BYTES: Final = 1 << 23
+#: Bytes parsed at a time. One row must fit, and Arrow reads up to 32 of them ahead: 128 MiB.
+_BLOCK_BYTES: Final = 1 << 22
 
 _UNCLOSED: Final = (
     "a quotation mark is opened in this row and not closed, so that {} lines run together: close "

@@ -9,7 +9,9 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from geodata._rows import Rejections, counted, geometry_of, to_storage
+from geodata._rows import Rejections, geometry_of
+from geodata.datum import to_storage
+from geodata.notices import counted
 
 __all__ = ["merge_codes", "polygons"]
 

@@ -15,16 +15,15 @@ from numpy.typing import NDArray
 from pyproj import CRS
 
 from geodata.datum import BD09, GCJ02, to_wgs84
+from geodata.notices import Notice
 from geodata.read import REJECT_COLUMNS, RawBatch
 
 __all__ = [
     "Rejections",
     "Texts",
-    "counted",
     "geometry_of",
     "locate_points",
     "series",
-    "to_storage",
     "whole_numbers",
 ]
 
@@ -90,12 +89,12 @@ class Texts:
     ----------
     values : dict of str to pyarrow array
         Field -> trimmed text, null where blank or not mapped.
-    warnings : list of str
+    warnings : list of Notice
     """
 
     batch: RawBatch
     values: dict[str, Any] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[Notice] = field(default_factory=list)
 
     @classmethod
     def of(cls, batch: RawBatch, rejections: Rejections, key: str, others: Sequence[str]) -> Texts:
@@ -131,8 +130,13 @@ class Texts:
         column = self.batch.source.columns.get(name, name)
         rows = self.batch.rows[mask]
         self.warnings.append(
-            f"{self.batch.source.file.name}: {counted(len(rows), 'value')} of '{column}' {what} "
-            f"(row {rows[0]} first)"
+            Notice(
+                self.batch.source.file.name,
+                len(rows),
+                "value",
+                f"of '{column}' {what}",
+                row=int(rows[0]),
+            )
         )
 
     def __getitem__(self, name: str) -> Any:
@@ -141,11 +145,6 @@ class Texts:
     def missing(self, name: str) -> _Mask:
         """Where a text is blank."""
         return _mask(pc.is_null(self.values[name]))
-
-
-def counted(number: int, noun: str) -> str:
-    """``1 row``, ``1,234 rows``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def series(values: Any) -> pd.Series:
@@ -207,7 +206,7 @@ class Points:
         In EPSG:4326.
     missing : ndarray of bool
         Rows that state no place at all.
-    warnings : list of str
+    warnings : list of Notice
     """
 
     x: _Floats
@@ -215,7 +214,7 @@ class Points:
     lon: _Floats
     lat: _Floats
     missing: _Mask
-    warnings: list[str]
+    warnings: list[Notice]
 
 
 def locate_points(
@@ -237,7 +236,7 @@ def locate_points(
         Rows without a place are rejected too.
     """
     batch = rejections.batch
-    warnings: list[str] = []
+    warnings: list[Notice] = []
     if "lon" in batch.source.columns:
         x, y, missing = _from_columns(rejections)
         names = ("lon", "lat")
@@ -277,7 +276,9 @@ def _coordinate(rejections: Rejections, name: str) -> tuple[_Floats, _Mask]:
     return values, blank
 
 
-def _from_geometry(rejections: Rejections, warnings: list[str]) -> tuple[_Floats, _Floats, _Mask]:
+def _from_geometry(
+    rejections: Rejections, warnings: list[Notice]
+) -> tuple[_Floats, _Floats, _Mask]:
     batch = rejections.batch
     if "geometry" in batch.source.columns:
         text = batch.text("geometry")
@@ -303,8 +304,13 @@ def _from_geometry(rejections: Rejections, warnings: list[str]) -> tuple[_Floats
         shapes[area] = shapely.point_on_surface(shapes[area])
     if area.any():
         warnings.append(
-            f"{batch.source.file.name}: {counted(int(area.sum()), 'place')} given as polygons or "
-            f"several points: a point inside stands for them (row {batch.rows[area][0]} first)"
+            Notice(
+                batch.source.file.name,
+                int(area.sum()),
+                "place",
+                "given as polygons or several points: a point inside stands for them",
+                row=int(batch.rows[area][0]),
+            )
         )
     return shapely.get_x(shapes), shapely.get_y(shapes), missing
 
@@ -385,12 +391,3 @@ def _reject_outside(
             f"degrees in {rejections.batch.crs}?"
         ),
     )
-
-
-def to_storage(shapes: NDArray[np.object_], crs: str) -> NDArray[np.object_]:
-    """Geometries in ``crs`` -> EPSG:4326."""
-
-    def convert(xy: _Floats) -> _Floats:
-        return np.column_stack(to_wgs84(xy[:, 0], xy[:, 1], crs))
-
-    return np.asarray(shapely.transform(shapes, convert), dtype=object)

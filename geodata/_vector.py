@@ -86,11 +86,22 @@ class VectorReader:
         shapes = None
         if geometry in table.column_names:
             if self.has_geometry:
-                shapes = _shapes(table.column(geometry))
+                shapes = self._geometries(table.column(geometry), number)
             table = table.drop_columns([geometry])
         rows = np.arange(number + 1, number + len(table) + 1, dtype=np.int64)
         done = min((number + len(table)) / self.size, 1.0) if self.size else None
         return Part(rows, table, shapes, no_rejects(), done)
+
+    def _geometries(self, column: Any, number: int) -> NDArray[np.object_]:
+        """The geometries of the rows after ``number``; arcs as lines, as GDAL draws them."""
+        try:
+            return _shapes(column)
+        except NotImplementedError:
+            wanted: dict[str, Any] = {"layer": self._layer, **self._options}
+            _, _, straight, _ = pyogrio.raw.read(
+                self.source.file, skip_features=number, max_features=len(column), **wanted
+            )
+            return np.asarray(shapely.from_wkb(straight, on_invalid="ignore"), dtype=object)
 
     def _checked(self, table: pa.Table) -> pa.Table:
         """The table, if its text is text."""
@@ -98,8 +109,8 @@ class VectorReader:
             table.validate(full=True)
         except pa.ArrowInvalid:
             raise UnreadableFile(
-                f"the text is not in {plain(self.encoding)}: set encoding in "
-                f"[{self.source.table}] or save the file as UTF-8",
+                f"the text is not in {plain(self.encoding)}: {self.source.advice('encoding')} or "
+                "save the file as UTF-8",
                 file=self.source.file,
             ) from None
         return table
@@ -116,8 +127,7 @@ class VectorReader:
         if wanted is None and len(layers) > 1:
             listed = ", ".join(f"{name} ({kind or 'no geometry'})" for name, kind in layers)
             raise InputError(
-                f"the file holds {len(layers)} layers: name one by layer in "
-                f"[{self.source.table}]: {listed}",
+                f"the file holds {len(layers)} layers: {self.source.advice('layer')}: {listed}",
                 file=path,
             )
         return wanted
@@ -157,7 +167,8 @@ class ParquetReader:
         self.source = source
         self.warnings: list[str] = []
         try:
-            self._file = parquet.ParquetFile(source.file)
+            # buffered ahead, every row group that was read would stay in memory until the end
+            self._file = parquet.ParquetFile(source.file, pre_buffer=False)
         except (pa.ArrowException, OSError) as error:
             raise UnreadableFile(f"this is no Parquet: {error}", file=source.file) from None
         schema = self._file.schema_arrow

@@ -33,6 +33,7 @@ __all__ = [
     "is_ballpark",
     "parse_crs",
     "same_crs",
+    "to_storage",
     "to_wgs84",
 ]
 
@@ -146,6 +147,15 @@ def from_wgs84(lon: ArrayLike, lat: ArrayLike, crs: str) -> tuple[_Array, _Array
         x, y = wgs84_to_gcj02(x, y)
         return gcj02_to_bd09(x, y) if crs == BD09 else (x, y)
     return _through(_steps(crs), x, y, TransformDirection.INVERSE)
+
+
+def to_storage(shapes: NDArray[np.object_], crs: str) -> NDArray[np.object_]:
+    """Geometries in ``crs`` -> EPSG:4326."""
+
+    def convert(xy: _Array) -> _Array:
+        return np.column_stack(to_wgs84(xy[:, 0], xy[:, 1], crs))
+
+    return np.asarray(shapely.transform(shapes, convert), dtype=object)
 
 
 def is_ballpark(crs: str, x: float, y: float) -> bool:

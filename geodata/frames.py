@@ -13,6 +13,7 @@ from geodata.datum import best_datum, is_ballpark
 from geodata.errors import InputError
 from geodata.inputs import shown
 from geodata.manifest import HouseholdSource, Manifest, Source
+from geodata.notices import Notices
 
 __all__ = ["Frames", "read_frames"]
 
@@ -54,14 +55,14 @@ class _Collected:
 
     progress: Progress | None
     rejects: list[pd.DataFrame] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    notices: Notices = field(default_factory=Notices)
 
     def take(self, source: Source, checked: validate.Checked, rows: int) -> gpd.GeoDataFrame:
         rejected = checked.rejected
         if len(rejected):
             named = rejected.assign(file=source.file.name, source=source.table)
             self.rejects.append(named)
-        self.warnings += [each for each in checked.warnings if each not in self.warnings]
+        self.notices.add(checked.notices)
         if self.progress is not None:
             self.progress(source.table, rows)
         return checked.valid
@@ -125,7 +126,7 @@ def read_frames(manifest: Manifest, progress: Progress | None = None) -> Frames:
         members=members,
         facilities=facilities,
         rejects=collected.reject_frame(),
-        warnings=collected.warnings,
+        warnings=collected.notices.sentences(),
     )
 
 
@@ -156,7 +157,7 @@ def _households(
         frames.append(collected.take(source, checked, rows))
     households = _joined(frames)
     if len(households):
-        collected.warnings += datum_warnings(source, households, communities, prefix)
+        collected.notices.add(datum_warnings(source, households, communities, prefix))
     return households
 
 

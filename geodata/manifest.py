@@ -25,6 +25,7 @@ __all__ = [
     "BarrierSource",
     "DivisionSource",
     "FacilitySource",
+    "GivenSource",
     "GridRules",
     "HouseholdSource",
     "Manifest",
@@ -73,6 +74,12 @@ class Source:
         """Our field -> column of the file, for every field that the manifest maps."""
         own = (name for name in _fields_of(type(self)) if name not in self._literal)
         return {name: value for name in own if isinstance(value := getattr(self, name), str)}
+
+    def advice(self, key: str) -> str:
+        """What to do to set a key, for messages."""
+        if key == "layer":
+            return f"name one by layer in [{self.table}]"
+        return f"set {key} in [{self.table}]"
 
     @property
     def _literal(self) -> frozenset[str]:
@@ -123,6 +130,27 @@ class BarrierSource(Source):
     @property
     def _literal(self) -> frozenset[str]:
         return frozenset({"kind"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenSource(Source):
+    """A file that a command is given by name; no manifest tells of it.
+
+    ``layer_option`` is how the command is told which layer is meant.
+    """
+
+    table: str = "file"
+    layer_option: str = "--layer"
+
+    def advice(self, key: str) -> str:
+        """The option to give, if there is one."""
+        if key == "layer":
+            return f"name one with {self.layer_option}"
+        return "give --crs" if key == "crs" else f"state its {key}"
+
+    @property
+    def _literal(self) -> frozenset[str]:
+        return frozenset({"layer_option"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

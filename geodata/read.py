@@ -22,7 +22,14 @@ from geodata._csv import CsvReader, is_csv
 from geodata._vector import ParquetReader, VectorReader, is_parquet
 from geodata.datum import BD09, GCJ02, datum_name, same_crs
 from geodata.errors import InputError
-from geodata.manifest import BarrierSource, DivisionSource, MemberSource, Source, nearest
+from geodata.manifest import (
+    BarrierSource,
+    DivisionSource,
+    GivenSource,
+    MemberSource,
+    Source,
+    nearest,
+)
 from geodata.schema import STORAGE_CRS
 
 __all__ = ["RawBatch", "SourceInfo", "as_text", "batches", "inspect", "whole"]
@@ -148,12 +155,19 @@ def batches(source: Source, *, rows: int = 100_000) -> Iterator[RawBatch]:
             info=info,
             rows=part.rows,
             table=part.table,
-            geometry=None if part.geometry is None else shapely.force_2d(part.geometry),
+            geometry=None if part.geometry is None else _flat(part.geometry),
             malformed=part.malformed,
             warnings=warnings,
             done=part.done,
         )
         warnings = []
+
+
+def _flat(shapes: NDArray[np.object_]) -> NDArray[np.object_]:
+    """The shapes in two dimensions; those that are so already are not copied."""
+    if (shapely.get_coordinate_dimension(shapes) > 2).any():
+        return np.asarray(shapely.force_2d(shapes), dtype=object)
+    return shapes
 
 
 def whole(source: Source) -> RawBatch:
@@ -251,7 +265,7 @@ def _check_columns(source: Source, reader: _Reader) -> None:
     placed = {"lon", "geometry"} & set(source.columns)
     if reader.has_geometry or placed or isinstance(source, MemberSource):
         return
-    if isinstance(source, DivisionSource | BarrierSource):
+    if isinstance(source, DivisionSource | BarrierSource | GivenSource):
         advice = "give a file with geometry (GeoPackage, GeoJSON, shapefile, ...)"
     else:
         advice = f"name the columns of the place in [{source.table}]: lon and lat, or geometry"
@@ -271,8 +285,8 @@ def _crs_in_force(source: Source, reader: _Reader) -> tuple[str, list[str]]:
         unsaid = source.crs in {GCJ02, BD09} and own is not None and same_crs(own, STORAGE_CRS)
         if own is not None and not unsaid and not same_crs(own, source.crs):
             return source.crs, [
-                f"{place}the file says {datum_name(own)}, the manifest "
-                f"{datum_name(source.crs)}: the manifest is followed"
+                f"{place}the file says {datum_name(own)}, {_who(source)} "
+                f"{datum_name(source.crs)}: {_who(source)} is followed"
             ]
         return source.crs, []
     if own is not None:
@@ -286,6 +300,10 @@ def _crs_in_force(source: Source, reader: _Reader) -> tuple[str, list[str]]:
     if source.dataset_crs is not None:
         return source.dataset_crs, []
     return STORAGE_CRS, [
-        f"{place}neither the file nor the manifest states a CRS: taken as {STORAGE_CRS}; "
-        f"set crs in [{source.table}] or [dataset]"
+        f"{place}neither the file nor {_who(source)} states a CRS: taken as {STORAGE_CRS}; "
+        f"{source.advice('crs')}{'' if isinstance(source, GivenSource) else ' or [dataset]'}"
     ]
+
+
+def _who(source: Source) -> str:
+    return "--crs" if isinstance(source, GivenSource) else "the manifest"

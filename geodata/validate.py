@@ -8,7 +8,7 @@ in ``rejected``; only divisions of one code are merged, with a warning that coun
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,16 +24,16 @@ from geodata._polygons import merge_codes, polygons
 from geodata._rows import (
     Rejections,
     Texts,
-    counted,
     geometry_of,
     locate_points,
     numbers,
     series,
-    to_storage,
     whole_numbers,
 )
+from geodata.datum import to_storage
 from geodata.duplicates import DuplicateTracker
 from geodata.manifest import BarrierSource, DivisionSource, nearest
+from geodata.notices import Notice, counted
 from geodata.read import RawBatch, as_text
 from geodata.schema import CODE_PATTERN, LEVELS, ROLE_PATTERN, STORAGE_CRS
 
@@ -71,12 +71,18 @@ class Checked:
     rejected : DataFrame
         ``row`` (1 is the first row of data), ``field`` (the column of the file), ``reason``,
         ``raw`` (the whole row as a dict that JSON can hold).
-    warnings : list of str
+    notices : list of Notice or str
+        Of this batch; ``notices.Notices`` adds up those of a file.
     """
 
     valid: gpd.GeoDataFrame
     rejected: pd.DataFrame
-    warnings: list[str]
+    notices: Sequence[Notice | str]
+
+    @property
+    def warnings(self) -> list[str]:
+        """The notices as sentences."""
+        return [str(notice) for notice in self.notices]
 
 
 def households(
@@ -130,10 +136,28 @@ def households(
     columns["source_y"] = pd.Series(points.y[kept])
     columns["datum"] = series(pa.array([batch.crs]).take(pa.array(np.zeros(kept.sum(), np.int64))))
     columns["row"] = pd.Series(batch.rows[kept])
-    place = shapely.points(points.lon[kept], points.lat[kept])
+    place = _places(batch, points.lon[kept], points.lat[kept], kept)
     valid = gpd.GeoDataFrame(columns, geometry=place, crs=STORAGE_CRS)
-    warnings = [*batch.warnings, *texts.warnings, *points.warnings]
+    warnings: list[Notice | str] = [*batch.warnings, *texts.warnings, *points.warnings]
     return Checked(valid, rejections.frame(), warnings)
+
+
+def _places(
+    batch: RawBatch,
+    lon: NDArray[np.float64],
+    lat: NDArray[np.float64],
+    kept: NDArray[np.bool_],
+) -> NDArray[np.object_]:
+    """Points at the places of the kept rows: the file's own where they are there already."""
+    if batch.geometry is not None:
+        own = batch.geometry[kept]
+        if (
+            (shapely.get_type_id(own) == shapely.GeometryType.POINT).all()
+            and np.array_equal(shapely.get_x(own), lon)
+            and np.array_equal(shapely.get_y(own), lat)
+        ):
+            return own
+    return np.asarray(shapely.points(lon, lat), dtype=object)
 
 
 def _reject_repeats(rejections: Rejections, references: Any, seen: DuplicateTracker) -> None:
@@ -197,8 +221,9 @@ def divisions(
     kept = kept.drop(columns="position").reset_index(drop=True)
     orphans = _unlink_orphans(batch, kept, source.level, taken)
     valid = gpd.GeoDataFrame(kept, geometry=merged, crs=STORAGE_CRS)
-    warnings = [*batch.warnings, *texts.warnings, *unnamed, *repaired, *shared, *orphans]
-    return Checked(valid, rejections.frame(), warnings)
+    notices: list[Notice | str] = [*batch.warnings, *texts.warnings]
+    notices += [*unnamed, *repaired, *shared, *orphans]
+    return Checked(valid, rejections.frame(), notices)
 
 
 def _reject_codes(rejections: Rejections, codes: Any, taken: Mapping[str, str]) -> None:
@@ -271,7 +296,8 @@ def barriers(batch: RawBatch) -> Checked:
         "geometry",
         lambda at: f"a {shapes[at].geom_type} is no barrier: give lines or polygons",
     )
-    weights, warnings = _weights(rejections, source)
+    weights, notices = _weights(rejections, source)
+    warnings: list[Notice | str] = [*batch.warnings, *notices]
     usable = np.flatnonzero(rejections.good)
     moved = np.full(len(batch), None, dtype=object)
     moved[usable] = to_storage(shapes[usable], batch.crs)
@@ -292,12 +318,12 @@ def barriers(batch: RawBatch) -> Checked:
             f"{layer}{source.file.name} holds no lines or polygons: grids will not follow it; "
             "name a layer that does, or leave the table out"
         )
-    return Checked(valid, rejections.frame(), [*batch.warnings, *warnings])
+    return Checked(valid, rejections.frame(), warnings)
 
 
 def _weights(
     rejections: Rejections, source: BarrierSource
-) -> tuple[NDArray[np.float64], list[str]]:
+) -> tuple[NDArray[np.float64], list[Notice]]:
     batch = rejections.batch
     if not isinstance(source.weight, str):
         weight = 1.0 if source.weight is None else source.weight
@@ -311,7 +337,7 @@ def _weights(
         return values, []
     values[blank] = 1.0
     return values, [
-        f"{source.file.name}: {counted(int(blank.sum()), 'blank weight')}: 1 stands for it"
+        Notice(source.file.name, int(blank.sum()), "blank weight", "for which 1 stands")
     ]
 
 
@@ -323,8 +349,10 @@ def _kinds(batch: RawBatch, source: BarrierSource) -> Any:
     return pa.array([source.kind or fallback] * len(batch), pa.string())
 
 
-def members(batch: RawBatch, *, roles: Collection[str] = ()) -> Checked:
-    """Check team members; give the whole file, by ``read.whole``.
+def members(
+    batch: RawBatch, *, roles: Collection[str] = (), seen: DuplicateTracker | None = None
+) -> Checked:
+    """Check team members.
 
     Parameters
     ----------
@@ -333,6 +361,8 @@ def members(batch: RawBatch, *, roles: Collection[str] = ()) -> Checked:
     roles : collection of str
         The roles that grids need, of ``[team]``; a role beside them is kept with a warning that
         names it, for it fills no post.
+    seen : DuplicateTracker, optional
+        As for :func:`households`.
 
     Notes
     -----
@@ -363,7 +393,7 @@ def members(batch: RawBatch, *, roles: Collection[str] = ()) -> Checked:
         what="a number of posts (0, 1, 2, ...)",
         blank_is_bad=False,
     )
-    _reject_repeats(rejections, texts["id"], DuplicateTracker())
+    _reject_repeats(rejections, texts["id"], DuplicateTracker() if seen is None else seen)
     kept = np.flatnonzero(rejections.good)
     good = pa.array(rejections.good)
     valid = gpd.GeoDataFrame(
@@ -376,7 +406,7 @@ def members(batch: RawBatch, *, roles: Collection[str] = ()) -> Checked:
         geometry=_points_or_none(points.lon[kept], points.lat[kept]),
         crs=STORAGE_CRS,
     )
-    warnings = [*batch.warnings, *texts.warnings, *points.warnings]
+    warnings: list[Notice | str] = [*batch.warnings, *texts.warnings, *points.warnings]
     warnings += _homeless(batch, points.missing & rejections.good)
     warnings += _idle_roles(batch, valid["roles"], roles)
     return Checked(valid, rejections.frame(), warnings)
@@ -395,38 +425,48 @@ def _points_or_none(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArr
     return shapes
 
 
-def _homeless(batch: RawBatch, missing: NDArray[np.bool_]) -> list[str]:
+def _homeless(batch: RawBatch, missing: NDArray[np.bool_]) -> list[Notice]:
     if not missing.any():
         return []
     rows = batch.rows[missing]
     return [
-        f"{batch.source.file.name}: {counted(len(rows), 'member')} without a place (row {rows[0]} "
-        "first): kept, but posts cannot be given by distance"
+        Notice(
+            batch.source.file.name,
+            len(rows),
+            "member",
+            "without a place",
+            row=int(rows[0]),
+            advice=": kept, but posts cannot be given by distance",
+        )
     ]
 
 
-def _idle_roles(batch: RawBatch, held: pd.Series, needed: Collection[str]) -> list[str]:
+def _idle_roles(batch: RawBatch, held: pd.Series, needed: Collection[str]) -> list[Notice]:
     """Roles that no team needs, with the nearest one that a team does: they may be misspelt."""
     if not needed:
         return []
     counts = held.explode().value_counts()
     return [
-        f"{batch.source.file.name}: {counted(int(count), 'member')} hold the role '{role}', which "
-        f"no team needs: {nearest(str(role), needed)}"
+        Notice(
+            batch.source.file.name,
+            int(count),
+            "member",
+            f"hold the role '{role}', which no team needs: {nearest(str(role), needed)}",
+        )
         for role, count in counts.items()
         if role not in needed
     ]
 
 
-def facilities(batch: RawBatch) -> Checked:
-    """Check service centres and other places; give the whole file, by ``read.whole``."""
+def facilities(batch: RawBatch, *, seen: DuplicateTracker | None = None) -> Checked:
+    """Check service centres and other places; ``seen`` as for :func:`households`."""
     rejections = Rejections(batch)
     texts = Texts.of(batch, rejections, "id", ("name", "kind"))
     rejections.add(
         texts.missing("id"), "id", "the reference is blank: every facility needs its own"
     )
     points = locate_points(rejections, extent=None, required=True)
-    _reject_repeats(rejections, texts["id"], DuplicateTracker())
+    _reject_repeats(rejections, texts["id"], DuplicateTracker() if seen is None else seen)
     good, kept = pa.array(rejections.good), rejections.good
     valid = gpd.GeoDataFrame(
         {
@@ -437,5 +477,5 @@ def facilities(batch: RawBatch) -> Checked:
         geometry=shapely.points(points.lon[kept], points.lat[kept]),
         crs=STORAGE_CRS,
     )
-    warnings = [*batch.warnings, *texts.warnings, *points.warnings]
+    warnings: list[Notice | str] = [*batch.warnings, *texts.warnings, *points.warnings]
     return Checked(valid, rejections.frame(), warnings)

@@ -260,6 +260,10 @@ def _histograms(
     high = int(min(ceiling, (every.max() // step + 1) * step))
     high = max(high, (sizes.maximum // step + 1) * step)
     low = int(min(every.min(), sizes.minimum) // step) * step
+    # room for the words beside the lines of minimum and maximum
+    room = (int(0.22 * (high - low) / step) + 1) * step
+    low = max(0, min(low, (sizes.minimum - room) // step * step))
+    high = max(high, ((sizes.maximum + room) // step + 1) * step)
     open_end = bool(every.max() >= high)
     edges = np.arange(low, high + 1, step)
     marks = [

@@ -8,7 +8,7 @@ Identifiers reach SQL from here only, never from a request.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Final, Literal
 
@@ -84,6 +84,11 @@ class Collection:
         Column with the published geometry.
     search : str
         Column that bbox is tested against: an indexed one where ``geometry`` is computed.
+    outline : str, optional
+        Column with the geometry as it is written by default, where that is kept as text.
+    written : mapping
+        Column with members of the properties as GeoJSON text -> the properties that these are. It
+        is taken where the source has it and they follow each other.
     digits : int
         Decimal places of coordinates. 15 keeps every bit, so shared vertices stay shared.
     temporal : tuple of str, optional
@@ -112,6 +117,8 @@ class Collection:
     geometry_type: str
     geometry: str = "geometry"
     search: str = "geometry"
+    outline: str | None = None
+    written: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     digits: int = 15
     temporal: tuple[str, str] | None = None
     light: FromClause | None = None

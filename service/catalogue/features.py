@@ -10,10 +10,10 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Text, and_, bindparam, cast, false, func, or_, true
+from sqlalchemy import ColumnElement, Text, and_, bindparam, cast, false, func, literal, or_, true
 from sqlalchemy.dialects.postgresql import array
 
-from service.catalogue.collection import Collection
+from service.catalogue.collection import Collection, Property
 from service.catalogue.crs import DEFAULT_CRS, Crs
 from service.catalogue.selection import Box, Interval, Selection
 
@@ -53,19 +53,50 @@ def _members(collection: Collection) -> Iterator[ColumnElement[str]]:
     ``json_build_object``, which takes three times as long.
     """
     written: list[Any] = []
-    for each in collection.properties:
-        column = collection.column(each.name)
-        plain = each.type in ("integer", "boolean")
-        value = cast(column if plain else func.to_json(column), Text)
+    for ready, properties in _in_pieces(collection):
         comma = "," if written else ""
-        written += [f"{comma}{json.dumps(each.name, ensure_ascii=False)}:"]
-        written += [func.coalesce(value, "null")]
+        if ready is not None:
+            written += [comma, ready] if comma else [ready]
+            continue
+        for each in properties:
+            written += [f"{comma}{json.dumps(each.name, ensure_ascii=False)}:"]
+            written += [func.coalesce(_value(collection, each), "null")]
     # a function takes a hundred arguments
     for start in range(0, len(written), _MOST_ARGUMENTS):
         yield func.concat(*written[start : start + _MOST_ARGUMENTS], type_=Text)
 
 
+def _value(collection: Collection, property_: Property) -> ColumnElement[str]:
+    """The text of one value, null where that is null."""
+    column = collection.column(property_.name)
+    if property_.type in ("integer", "boolean"):
+        return cast(column, Text)
+    if property_.choices:  # plain words, and the tables hold no others
+        return literal('"').concat(column).concat('"')
+    return cast(func.to_json(column), Text)
+
+
+def _in_pieces(
+    collection: Collection,
+) -> Iterator[tuple[ColumnElement[str] | None, tuple[Property, ...]]]:
+    """The properties one by one, or several with the column that holds their text."""
+    ready = {
+        names: collection.column(column)
+        for column, names in collection.written.items()
+        if column in collection.source.c
+    }
+    rest = collection.properties
+    while rest:
+        names = tuple(each.name for each in rest)
+        found = next((each for each in ready if names[: len(each)] == each), None)
+        taken = len(found) if found else 1
+        yield ready[found] if found else None, rest[:taken]
+        rest = rest[taken:]
+
+
 def _geometry_text(collection: Collection, crs: Crs) -> ColumnElement[str]:
+    if collection.outline is not None and crs == DEFAULT_CRS:
+        return collection.column(collection.outline)
     geometry = collection.column(collection.geometry)
     digits = collection.digits
     if crs.srid != collection.srid:

@@ -39,6 +39,11 @@ _DATASET: Final = Property(
 )
 _OWN_DATASET: Final = Property("dataset", "Data set that it came with")
 _POINT_DIGITS: Final = 7  # about a centimetre
+_WRITTEN_OF_GRIDS: Final = {
+    "named": ("grid_code", "community_code"),
+    "described": ("kind", "flag", "reason", "parts"),
+}
+_WRITTEN_OF_HOUSEHOLDS: Final = {"served_by": ("grid_code",), "belongs_to": ("dataset",)}
 _LIGHT_GRIDS: Final = select(CURRENT_GRID, CURRENT_GRID.c.code.label("grid_code")).subquery(
     "light_grids"
 )
@@ -130,6 +135,8 @@ def _grids() -> Collection:
             _OWN_DATASET,
         ),
         geometry_type="Polygon or MultiPolygon",
+        outline="outline",
+        written=_WRITTEN_OF_GRIDS,
         light=_LIGHT_GRIDS,
         actions=ACTIONS,
         in_groups=True,
@@ -160,6 +167,8 @@ def _coverage() -> Collection:
             _OWN_DATASET,
         ),
         geometry_type="Polygon or MultiPolygon",
+        outline="outline",
+        written=_WRITTEN_OF_GRIDS,
         light=_LIGHT_GRIDS,
     )
 
@@ -171,6 +180,7 @@ def _households() -> Collection:
         description="Household records: where they are and the grid in force that serves them.",
         source=rows.households(Household.__table__),
         details=rows.households_of_a_page,
+        written=_WRITTEN_OF_HOUSEHOLDS,
         key=("id",),
         properties=(
             Property("reference", "Reference in its data set", writable=True, required=True),

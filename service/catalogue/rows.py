@@ -8,13 +8,14 @@ from sqlalchemy import (
     FromClause,
     Integer,
     SQLColumnExpression,
+    Text,
     case,
     cast,
     func,
     select,
 )
 
-from service.divisions.models import Dataset, Division
+from service.divisions.models import Dataset
 from service.grids.models import GridLoad
 from service.grids.views import CURRENT_GRID
 from service.households.models import Assignment, Household
@@ -40,24 +41,47 @@ def households(rows: FromClause) -> FromClause:
 
 
 def households_of_a_page(chosen: FromClause) -> FromClause:
-    """The same for the rows of a page; the grids, which are fewer, are looked up once each."""
+    """The same for the rows of a page; the grids, which are fewer, are looked up once each.
+
+    What a row says of its grid and of its data set is written once for all of them.
+    """
     placed = (
         select(*chosen.c, Assignment.grid_id, Assignment.method)
         .outerjoin_from(chosen, Assignment, Assignment.household_id == chosen.c.id)
         .cte("placed")
     )
     theirs = (
-        select(CURRENT_GRID.c.id, CURRENT_GRID.c.code)
+        select(
+            CURRENT_GRID.c.id,
+            CURRENT_GRID.c.code,
+            _member("grid_code", CURRENT_GRID.c.code).label("served_by"),
+        )
         .where(CURRENT_GRID.c.id.in_(select(placed.c.grid_id).distinct()))
         .cte("theirs")
         .prefix_with("MATERIALIZED")
     )
+    known = (
+        select(Dataset.id, Dataset.name, _member("dataset", Dataset.name).label("belongs_to"))
+        .cte("known")
+        .prefix_with("MATERIALIZED")
+    )
     return (
-        select(*placed.c, theirs.c.code.label("grid_code"), Dataset.name.label("dataset"))
+        select(
+            *placed.c,
+            theirs.c.code.label("grid_code"),
+            func.coalesce(theirs.c.served_by, '"grid_code":null').label("served_by"),
+            known.c.name.label("dataset"),
+            known.c.belongs_to,
+        )
         .outerjoin_from(placed, theirs, theirs.c.id == placed.c.grid_id)
-        .join(Dataset, Dataset.id == placed.c.dataset_id)
+        .join(known, known.c.id == placed.c.dataset_id)
         .subquery("households_in_grids")
     )
+
+
+def _member(name: str, value: SQLColumnExpression[str]) -> ColumnElement[str]:
+    """A member of the properties of a feature, as it is written."""
+    return func.concat(f'"{name}":', cast(func.to_json(value), Text), type_=Text)
 
 
 def grids(rows: FromClause) -> FromClause:
@@ -78,7 +102,6 @@ def grids(rows: FromClause) -> FromClause:
     return (
         select(
             *rows.c,
-            Division.name.label("community_name"),
             _load(GridLoad.records, func.count(), rows).label("records"),
             load.label("households"),
             needed.label("posts_required"),
@@ -91,8 +114,7 @@ def grids(rows: FromClause) -> FromClause:
             Dataset.maximum,
             Dataset.name.label("dataset"),
         )
-        .join_from(rows, Division, Division.code == rows.c.community_code)
-        .join(Dataset, Dataset.id == rows.c.dataset_id)
+        .join_from(rows, Dataset, Dataset.id == rows.c.dataset_id)
         .outerjoin(GridLoad, (GridLoad.grid_id == rows.c.id) & (GridLoad.ledger == ledger))
         .outerjoin(GridTeam, GridTeam.grid_id == rows.c.id)
         .outerjoin(required, required.c.dataset_id == rows.c.dataset_id)

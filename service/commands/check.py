@@ -100,7 +100,8 @@ def show_faults(rows: list[dict[str, Any]], most: int | None = None) -> None:
     ordered = sorted(rows, key=lambda row: -row["area_m2"])[:most]
     left = len(rows) - len(ordered)
     print_table(
-        f"{len(rows):,} faults" + (f", the {most} largest" if left else ""),
+        ("1 fault" if len(rows) == 1 else f"{len(rows):,} faults")
+        + (f", the {most} largest" if left else ""),
         ("kind", "codes", "area m2", "detail", "lon", "lat"),
         (
             (
@@ -117,12 +118,20 @@ def show_faults(rows: list[dict[str, Any]], most: int | None = None) -> None:
 
 def _faults_of_file(file: Path, layer: str | None, code: str | None) -> gpd.GeoDataFrame:
     from geodata.coverage import check as find_faults
+    from geodata.coverage.faults import code_column
+    from geodata.manifest import nearest
 
     polygons = read_vector(file, layer)
     if code is not None:
         if code not in polygons.columns:
-            raise InputError("there is no such column", file=file, field=code)
+            known = nearest(code, [str(name) for name in polygons.columns if name != "geometry"])
+            raise InputError(f"there is no such column: {known}", file=file, field=code)
         polygons = polygons.assign(grid_code=polygons[code])
+    else:
+        try:
+            code_column(polygons)
+        except InputError:
+            polygons = polygons.assign(grid_code=[f"row {n + 1}" for n in range(len(polygons))])
     return find_faults(polygons)
 
 
@@ -194,7 +203,8 @@ def _plain(value: Any) -> Any:
 
 
 def _row(fault: Any) -> dict[str, Any]:
-    place = fault.geometry.representative_point() if fault.geometry is not None else None
+    there = fault.geometry is not None and not fault.geometry.is_empty
+    place = fault.geometry.representative_point() if there else None
     return {
         "kind": fault.kind,
         "codes": [str(code) for code in fault.codes],

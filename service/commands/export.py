@@ -23,17 +23,26 @@ __all__ = ["coverage_map", "export", "save_collection", "save_coverage_map", "sa
 def coverage_map(
     out: Output = Path("coverage.html"),
     dataset: Dataset = None,
+    division: Annotated[
+        str | None,
+        typer.Option(metavar="CODE", help="Only this division, of whatever level."),
+    ] = None,
     addresses: Annotated[
         bool, typer.Option(help="Put the addresses of households into the page.")
     ] = True,
     json: Json = False,
 ) -> None:
-    """Draw the coverage map as one HTML file that needs no network."""
+    """Draw the coverage map as one HTML file that needs no network.
+
+    More grids than a page can hold (5,000) are shown by division; --division draws those of one.
+    """
     from service.flows.scope import require_dataset
 
     with open_session() as session:
         require_dataset(session, dataset)
-        path = save_coverage_map(session, out, dataset=dataset, addresses=addresses)
+        path = save_coverage_map(
+            session, out, dataset=dataset, division=division, addresses=addresses
+        )
     if json:
         print_json({"map": str(path)})
     else:
@@ -121,22 +130,30 @@ def save_grids_on(session: Session, path: Path, *, at: date, dataset: str | None
 
 
 def save_coverage_map(
-    session: Session, path: Path, *, dataset: str | None = None, addresses: bool = True
+    session: Session,
+    path: Path,
+    *,
+    dataset: str | None = None,
+    division: str | None = None,
+    addresses: bool = True,
 ) -> Path:
-    """Draw the grids in force with their teams as one HTML file.
+    """Draw the grids in force with their teams as one HTML file; divisions where they are too many.
 
     Raises
     ------
     InputError
-        The name does not end in .html.
+        The name does not end in .html, or there is no such division.
     PlanError
         No plan is active.
     """
     from geodata.draw import coverage_map as draw
-    from geodata.draw import save_map
-    from service.maps.frames import map_frames
+    from geodata.draw import division_map, save_map
+    from service.maps import frames
 
     if path.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"a map is written as .html, not as '{path.suffix}'", file=path)
-    frames = map_frames(session, dataset=dataset)
-    return save_map(draw(**frames, addresses=addresses), path)
+    scope = frames.find_scope(session, dataset=dataset, division=division)
+    if scope.grids > frames.MOST_GRIDS:
+        return save_map(division_map(**frames.division_frames(session, scope)), path)
+    given = frames.map_frames(session, dataset=dataset, division=division)
+    return save_map(draw(**given, addresses=addresses), path)

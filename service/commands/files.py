@@ -19,17 +19,21 @@ def read_layer(words: str) -> tuple[gpd.GeoDataFrame, str]:
     if not path.exists() and ":" in words:
         before, _, after = words.rpartition(":")
         path, layer = Path(before), after
-    return read_vector(path, layer), layer or path.stem
+    return read_vector(path, layer, layer_option="FILE:LAYER"), layer or path.stem
 
 
-def read_vector(file: Path, layer: str | None) -> gpd.GeoDataFrame:
-    """A vector file of any format, or one layer of it."""
+def read_vector(
+    file: Path, layer: str | None, *, layer_option: str = "--layer"
+) -> gpd.GeoDataFrame:
+    """A vector file of any format, or one layer of it; ``layer_option`` says how to name one."""
     import geopandas as gpd
 
-    from geodata.manifest import BarrierSource
+    from geodata.manifest import GivenSource
     from geodata.read import whole
 
     if not file.exists():
         raise UnreadableFile("there is no such file", file=file)
-    batch = whole(BarrierSource(table="check", file=file, layer=layer))
+    batch = whole(GivenSource(file=file, layer=layer, layer_option=layer_option))
+    if batch.geometry is None or not len(batch):
+        raise UnreadableFile("there is nothing in it", file=file)
     return gpd.GeoDataFrame(batch.table.to_pandas(), geometry=batch.geometry, crs=batch.crs)

@@ -9,7 +9,7 @@ import typer
 
 from geodata.schema import FIT_TOLERANCE_M
 from service.commands.check import fault_rows, show_faults
-from service.commands.console import figures, print_json, say
+from service.commands.console import figures, print_json, say, warn
 from service.commands.options import Dataset, Json
 from service.commands.sessions import open_session
 
@@ -37,6 +37,13 @@ def import_plan(
         typer.Option(metavar="COLUMN", help="What faults call a polygon (default: its row)."),
     ] = None,
     dataset: Dataset = None,
+    crs: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CRS",
+            help="What the file is in, as EPSG:4547, gcj02 or bd09 (default: what it says itself).",
+        ),
+    ] = None,
     repair: Annotated[
         bool, typer.Option("--repair", help="Repair invalid and overlapping polygons, and tell.")
     ] = False,
@@ -69,6 +76,7 @@ def import_plan(
             code_column=code_column,
             community_column=community_column,
             dataset=dataset,
+            crs=crs,
             repaired=repair,
             tolerance_m=fit,
         )
@@ -77,6 +85,7 @@ def import_plan(
             write(frame, path)
     places = fault_rows(imported.faults)
     told = imported.as_dict()
+    warn(imported.warnings)
     if json:
         print_json({**told, "fault_places": places})
     else:

@@ -51,6 +51,12 @@ class Answer:
         value = self._result.get_value
         return [value(number, 0) for number in range(rows)]
 
+    def last_column(self, most: int) -> list[bytes]:
+        """The last column of so many rows as PostgreSQL wrote it; none of its values is null."""
+        value, last = self._result.get_value, self._result.nfields - 1
+        found = (value(number, last) for number in range(min(most, len(self))))
+        return [each for each in found if each is not None]
+
     def row(self, number: int) -> tuple[Any, ...]:
         """One row, its values as Python has them."""
         self._columns.set_pgresult(self._result)

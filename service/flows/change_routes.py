@@ -70,6 +70,7 @@ def add_plan(
             code_column=how.code_column,
             community_column=how.community_column,
             dataset=how.dataset,
+            crs=how.crs,
             repaired=how.repair,
             tolerance_m=how.fit,
         )

@@ -31,6 +31,9 @@ class ImportParameters(Parameters):
         None, description="Property with the code of the community; by default it is found."
     )
     dataset: str | None = Field(None, description="Only communities of this data set.")
+    crs: str | None = Field(
+        None, description="Of the drawing, if it is not EPSG:4326: gcj02, bd09 or EPSG:n."
+    )
     repair: bool = Field(False, description="Repair what is invalid or overlaps, however much.")
     fit: float = Field(
         FIT_TOLERANCE_M,
@@ -60,6 +63,7 @@ class ImportDocument(BaseModel):
     faults: dict[str, int] = Field(description="Those that are left, by kind.")
     repairs: dict[str, int]
     fit: FitFigures
+    warnings: list[str] = Field(description="How the drawing was taken.")
     fault_places: dict[str, Any] = Field(description="A GeoJSON feature collection.")
     moved_places: dict[str, Any] = Field(description="What was closed, as GeoJSON.")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,11 @@ from geodata.coverage import Fitted, check, fit, repair
 from geodata.coverage.faults import fault_frame
 from geodata.coverage.overlaps import made_valid
 from geodata.coverage.placing import place_in_parents
+from geodata.datum import datum_name, parse_crs, to_storage
 from geodata.delineate.inputs import checked_limits
 from geodata.errors import InputError, UnreadableFile
-from geodata.manifest import BarrierSource, nearest
+from geodata.inputs import AREAS
+from geodata.manifest import GivenSource, nearest
 from geodata.metric import MetricPlane
 from geodata.read import as_text, whole
 from geodata.schema import FIT_TOLERANCE_M, STORAGE_CRS
@@ -57,6 +59,8 @@ class Imported:
         What was moved to fit, as :func:`geodata.coverage.fit` tells it.
     tolerance_m : float
         How far at most.
+    warnings : sequence of str
+        How the file was taken where it does not say itself.
     """
 
     plan_id: int | None
@@ -67,6 +71,7 @@ class Imported:
     repairs: gpd.GeoDataFrame | None
     fitted: Fitted
     tolerance_m: float
+    warnings: Sequence[str] = field(default=())
 
     def as_dict(self) -> dict[str, Any]:
         """Figures as JSON; faults and repairs by kind."""
@@ -78,6 +83,7 @@ class Imported:
             "faults": _counts(self.faults),
             "repairs": {} if self.repairs is None else _counts(self.repairs),
             "fit": self._fit(),
+            "warnings": list(self.warnings),
         }
 
     def _fit(self) -> dict[str, Any]:
@@ -100,6 +106,7 @@ def import_plan(
     code_column: str | None = None,
     community_column: str | None = None,
     dataset: str | None = None,
+    crs: str | None = None,
     repaired: bool = False,
     tolerance_m: float = FIT_TOLERANCE_M,
 ) -> Imported:
@@ -121,6 +128,8 @@ def import_plan(
         Codes of communities; by default a polygon is put to the one that holds most of it.
     dataset : str, optional
         Only communities of this data set.
+    crs : str, optional
+        Of the file, also ``gcj02`` and ``bd09``; by default what it says itself, else EPSG:4326.
     repaired : bool
         Repair what is invalid and what overlaps, however much, by the stated rule; every repair is
         told.
@@ -131,11 +140,14 @@ def import_plan(
     Raises
     ------
     InputError
-        A file or a column that is not there, an unknown community, a polygon in none, polygons of
-        several data sets.
+        A file, a column or a CRS that is not there, no polygon, an unknown community, no polygon
+        in any, polygons of several data sets.
     """
     areas = find_areas(session, dataset=dataset)
-    polygons = _read(file, layer, code_column, community_column)
+    source = GivenSource(file=file, layer=layer, crs=_known_crs(crs))
+    drawing, taken_as, warnings = _read(source, code_column, community_column)
+    sound = _polygonal(drawing, file)
+    polygons, unfit = drawing[sound], drawing[~sound]
     repairs = None
     if repaired:
         polygons, repairs = repair(polygons)
@@ -148,19 +160,20 @@ def import_plan(
     polygons["community_code"] = _communities_of(polygons, communities, file, community_column)
     homeless = polygons["community_code"].isna()
     nowhere, polygons = polygons[homeless], polygons[~homeless]
-    area = _one_area(session, sorted(set(polygons["community_code"])), file)
+    area = _one_area(session, sorted(set(polygons["community_code"])), source, taken_as)
     ruled = communities[communities["code"].isin(area.communities)]
     fitted = fit(polygons, ruled, tolerance_m=tolerance_m)
     faults = check(fitted.polygons, ruled)
     outcome = {
-        "polygons": len(polygons) + len(nowhere),
+        "polygons": len(polygons) + len(nowhere) + len(unfit),
         "communities": len(area.communities),
-        "faults": _with_homeless(faults, nowhere),
+        "faults": _all_faults(faults, nowhere, unfit),
         "repairs": repairs,
         "fitted": fitted,
         "tolerance_m": tolerance_m,
+        "warnings": warnings,
     }
-    if faults["kind"].isin(_BLOCKING).any() or len(nowhere):
+    if faults["kind"].isin(_BLOCKING).any() or len(nowhere) or len(unfit):
         return Imported(plan_id=None, state=None, **outcome)
     found = Imported(plan_id=None, state=None, **outcome).as_dict()
     saved = plans.save(
@@ -174,13 +187,21 @@ def import_plan(
     return Imported(plan_id=saved.plan_id, state=saved.state, **outcome)
 
 
+def _known_crs(crs: str | None) -> str | None:
+    try:
+        return None if crs is None else parse_crs(crs)
+    except ValueError as error:
+        raise InputError(str(error), field="crs") from None
+
+
 def _read(
-    file: Path, layer: str | None, code_column: str | None, community_column: str | None
-) -> gpd.GeoDataFrame:
-    """grid_code (of the file, or the row number), declared, geometry in EPSG:4326."""
+    source: GivenSource, code_column: str | None, community_column: str | None
+) -> tuple[gpd.GeoDataFrame, str, list[str]]:
+    """grid_code (of the file, or the row number), row, declared, geometry; its CRS; warnings."""
+    file = source.file
     if not file.exists():
         raise UnreadableFile("there is no such file", file=file)
-    batch = whole(BarrierSource(table="plan", file=file, layer=layer))
+    batch = whole(source)
     if batch.geometry is None or not len(batch):
         raise UnreadableFile("it holds no polygon", file=file)
     texts: dict[str, Any] = {}
@@ -193,15 +214,27 @@ def _read(
         texts[column] = as_text(batch.table.column(column)).to_pylist()
     rows = [f"row {row}" for row in batch.rows]
     given = texts.get(code_column or "", rows)
-    return gpd.GeoDataFrame(
+    drawing = gpd.GeoDataFrame(
         {
             "grid_code": [code or row for code, row in zip(given, rows, strict=True)],
             "row": batch.rows,
             "declared": texts.get(community_column or ""),
         },
-        geometry=list(batch.geometry),
-        crs=batch.crs,
-    ).to_crs(STORAGE_CRS)
+        geometry=list(to_storage(batch.geometry, batch.crs)),
+        crs=STORAGE_CRS,
+    )
+    return drawing, batch.crs, batch.warnings
+
+
+def _polygonal(drawing: gpd.GeoDataFrame, file: Path) -> np.ndarray[Any, Any]:
+    """Which rows are polygons; at least one is."""
+    shapes = drawing.geometry.to_numpy()
+    sound = np.isin(shapely.get_type_id(shapes), list(AREAS)) & ~shapely.is_empty(shapes)
+    if not sound.any():
+        kinds = sorted({shape.geom_type for shape in shapes if shape is not None})
+        only = f", only {' and '.join(kinds)}" if kinds else ""
+        raise InputError(f"it holds no polygon{only}", file=file)
+    return np.asarray(sound)
 
 
 def _communities_of(
@@ -225,10 +258,22 @@ def _communities_of(
     return polygons["declared"].to_numpy(dtype=object)
 
 
-def _with_homeless(faults: gpd.GeoDataFrame, nowhere: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    """The faults, and each polygon that lies in no community as one."""
-    if nowhere.empty:
+def _all_faults(
+    faults: gpd.GeoDataFrame, nowhere: gpd.GeoDataFrame, unfit: gpd.GeoDataFrame
+) -> gpd.GeoDataFrame:
+    """The faults, each polygon that lies in no community, and each row that is no polygon."""
+    found = [faults]
+    if len(nowhere):
+        found.append(_homeless(nowhere))
+    if len(unfit):
+        told = check(unfit)
+        found.append(told[told["kind"] == "invalid"])
+    if len(found) == 1:
         return faults
+    return gpd.GeoDataFrame(pd.concat(found, ignore_index=True), crs=faults.crs)
+
+
+def _homeless(nowhere: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     plane = MetricPlane.of_frame(nowhere)
     shapes = made_valid(nowhere.geometry.to_numpy())
     area = shapely.area(shapes) * plane.square_metres_per_unit
@@ -236,13 +281,17 @@ def _with_homeless(faults: gpd.GeoDataFrame, nowhere: gpd.GeoDataFrame) -> gpd.G
         ("stray", (code,), float(size), "it lies in no community", shape)
         for code, size, shape in zip(nowhere["grid_code"], area, shapes, strict=True)
     ]
-    both = [faults, fault_frame(rows, nowhere.crs)]
-    return gpd.GeoDataFrame(pd.concat(both, ignore_index=True), crs=nowhere.crs)
+    return fault_frame(rows, nowhere.crs)
 
 
-def _one_area(session: Session, codes: Sequence[str], file: Path) -> Area:
+def _one_area(session: Session, codes: Sequence[str], source: GivenSource, crs: str) -> Area:
+    file = source.file
     if not codes:
-        raise InputError("none of its polygons lies in a community: is the CRS right?", file=file)
+        raise InputError(
+            f"none of its polygons lies in a community: it is taken as {datum_name(crs)}, "
+            "longitude before latitude; if it is in another CRS, say in which (crs)",
+            file=file,
+        )
     areas = find_areas(session, communities=codes)
     if len(areas) > 1:
         names = ", ".join(f"'{area.dataset}'" for area in areas)

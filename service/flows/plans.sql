@@ -95,8 +95,8 @@ WHERE NOT EXISTS (
 )
 
 -- hold_versions --
-INSERT INTO plan_grid (plan_id, grid_id, version)
-SELECT :plan_id, grid.id, max(grid_version.version)
+INSERT INTO plan_grid (plan_id, grid_id, version, code, community_code)
+SELECT :plan_id, grid.id, max(grid_version.version), grid.code, grid.community_code
 FROM staged_grid
 JOIN grid ON grid.code = staged_grid.grid_code AND grid.community_code = staged_grid.community_code
 JOIN grid_version

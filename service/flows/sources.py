@@ -25,6 +25,7 @@ from geodata.manifest import (
     MemberSource,
     Source,
 )
+from geodata.notices import Notices
 from geodata.read import batches, whole
 from geodata.validate import Checked, DuplicateTracker
 from service.db.frames import copy_frame, read_frame
@@ -85,7 +86,7 @@ class _Tally:
     loaded: int = 0
     rejected: int = 0
     first: bool = False
-    warnings: list[str] = field(default_factory=list)
+    said: Notices = field(default_factory=Notices)
 
 
 def load_source(
@@ -114,7 +115,7 @@ def load_source(
     load.run(f"stage_{name}")
     tally = _LOADERS[type(source)](load)
     if not tally.first:
-        tally.warnings += _vanished(load, name, prune)
+        tally.said.add(_vanished(load, name, prune))
     return _close(load, name, label, tally)
 
 
@@ -164,7 +165,7 @@ def _load_divisions(load: _Load) -> _Tally:
         valid = checked.valid
         if source.level == "community" and len(valid):
             valid, faults = repair(valid)
-            tally.warnings += _repairs(source, faults)
+            tally.said.add(_repairs(source, faults))
             tally.rejected += _reject_vanished(load, faults)
         copy_frame(load.session, valid, "staged")
     if source.level == "community" and tally.loaded <= 0:
@@ -244,7 +245,7 @@ def _load_households(load: _Load) -> _Tally:
         load.run("analyze_staged")
         load.run("save_households")
     load.run("analyze_households")
-    tally.warnings += _datum_warnings(load, sample.frame)
+    tally.said.add(_datum_warnings(load, sample.frame))
     return tally
 
 
@@ -293,20 +294,19 @@ def _datum_warnings(load: _Load, sample: pd.DataFrame) -> list[str]:
 
 
 def _load_members(load: _Load) -> _Tally:
-    tally = _Tally()
+    tally, seen = _Tally(), DuplicateTracker()
     roles = list(load.manifest.team)
-    for checked in _checked(
-        load, tally, lambda raw: validate.members(raw, roles=roles), at_once=True
-    ):
+    for checked in _checked(load, tally, lambda raw: validate.members(raw, roles=roles, seen=seen)):
         copy_frame(load.session, checked.valid.rename(columns={"member_id": "reference"}), "staged")
+    load.run("analyze_staged")
     load.run("save_members")
     load.run("release_ineligible")
     return tally
 
 
 def _load_facilities(load: _Load) -> _Tally:
-    tally = _Tally()
-    for checked in _checked(load, tally, validate.facilities, at_once=True):
+    tally, seen = _Tally(), DuplicateTracker()
+    for checked in _checked(load, tally, lambda raw: validate.facilities(raw, seen=seen)):
         frame = checked.valid.rename(columns={"facility_id": "reference"})
         copy_frame(load.session, frame, "staged")
     load.run("save_facilities")
@@ -349,7 +349,7 @@ def _checked(
             rejected = checked.rejected
             tally.rows += len(raw) + len(raw.malformed)
             tally.rejected += rejected["row"].nunique()
-            tally.warnings += [text for text in checked.warnings if text not in tally.warnings]
+            tally.said.add(checked.notices)
             if len(rejected):
                 copy_frame(load.session, rejected.assign(batch_id=load.batch_id), "import_reject")
             yield checked
@@ -407,13 +407,14 @@ def _open(
 
 def _close(load: _Load, name: str, label: str, tally: _Tally) -> FileReport:
     if not tally.loaded and name != "barriers":  # of barriers the check says more
-        tally.warnings.append(f"{label}: none of its {tally.rows:,} rows could be loaded")
+        tally.said.add([f"{label}: none of its {tally.rows:,} rows could be loaded"])
+    warnings = tally.said.sentences()
     load.run(
         "close_batch",
         rows=tally.rows,
         loaded=tally.loaded,
         rejected=tally.rejected,
-        warnings=json.dumps(tally.warnings, ensure_ascii=False),
+        warnings=json.dumps(warnings, ensure_ascii=False),
     )
     return FileReport(
         source=name,
@@ -423,7 +424,7 @@ def _close(load: _Load, name: str, label: str, tally: _Tally) -> FileReport:
         loaded=tally.loaded,
         rejected=tally.rejected,
         batch=load.batch_id,
-        warnings=tuple(tally.warnings),
+        warnings=tuple(warnings),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from geoalchemy2 import Geometry
 from sqlalchemy import (
     CheckConstraint,
+    Computed,
     ForeignKey,
     ForeignKeyConstraint,
     Identity,
@@ -105,6 +106,8 @@ class Grid(Base):
         CheckConstraint("number > 0", name="number"),
         UniqueConstraint("code"),
         UniqueConstraint("community_code", "number"),
+        # what a plan calls it is held against this
+        UniqueConstraint("id", "code", "community_code"),
     )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
@@ -117,7 +120,8 @@ class GridVersion(Base):
     """What a grid looks like in one plan or in several.
 
     ``version`` counts the polygons of a grid in the order in which they were drawn;
-    ``households`` is the load on that day.
+    ``households`` is the load on that day. ``outline`` is the polygon as GeoJSON (RFC 7946),
+    ``described`` the members of the properties that a version has.
     """
 
     __tablename__ = "grid_version"
@@ -145,17 +149,37 @@ class GridVersion(Base):
     geometry: Mapped[Any] = mapped_column(
         Geometry("GEOMETRY", srid=SRID, spatial_index=False), nullable=False
     )
+    outline: Mapped[str | None] = mapped_column(
+        Computed("ST_AsGeoJSON(ST_ForcePolygonCCW(geometry), 15, 0)", persisted=True)
+    )
+    described: Mapped[str | None] = mapped_column(
+        Computed(
+            "btrim(json_object(ARRAY['kind', 'flag', 'reason'], ARRAY[kind, flag, reason])::text,"
+            """ '{}') || ', "parts" : ' || ST_NumGeometries(geometry)::text""",
+            persisted=True,
+        )
+    )
 
 
 class PlanGrid(Base):
-    """Which grids a plan holds, each in one version; what does not differ is shared by plans."""
+    """Which grids a plan holds, each in one version; what does not differ is shared by plans.
+
+    ``code`` and ``community_code`` are those of the grid, so that the grids of a plan are found in
+    order by them. Left out, the database fills them in. ``named`` is both as members in JSON.
+    """
 
     __tablename__ = "plan_grid"
     __table_args__ = (
         ForeignKeyConstraint(
             ("grid_id", "version"), ("grid_version.grid_id", "grid_version.version")
         ),
+        ForeignKeyConstraint(
+            ("grid_id", "code", "community_code"),
+            ("grid.id", "grid.code", "grid.community_code"),
+        ),
         Index(None, "grid_id", "version"),
+        Index(None, "code"),
+        Index(None, "community_code", "code"),
     )
 
     plan_id: Mapped[int] = mapped_column(
@@ -163,6 +187,15 @@ class PlanGrid(Base):
     )
     grid_id: Mapped[int] = mapped_column(primary_key=True)
     version: Mapped[int]
+    code: Mapped[str]
+    community_code: Mapped[str]
+    named: Mapped[str | None] = mapped_column(
+        Computed(
+            "btrim(json_object(ARRAY['grid_code', 'community_code'],"
+            " ARRAY[code, community_code])::text, '{}')",
+            persisted=True,
+        )
+    )
 
 
 class GridLoad(Base):

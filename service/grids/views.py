@@ -24,4 +24,8 @@ CURRENT_GRID: Final[TableClause] = table(
     column("geometry", Geometry("GEOMETRY", srid=SRID)),
     column("version", Integer),
     column("households_drawn", Integer),
+    column("community_name", Text),
+    column("outline", Text),
+    column("named", Text),
+    column("described", Text),
 )

@@ -6,53 +6,125 @@ WHERE (CAST(:name AS text) IS NULL OR name = :name)
     AND EXISTS (SELECT FROM current_grid WHERE current_grid.dataset_id = dataset.id)
 ORDER BY id
 
+-- below --
+-- A division of these data sets with all that lies below it.
+WITH RECURSIVE below AS (
+    SELECT code, level
+    FROM division
+    WHERE code = :division AND dataset_id = ANY (CAST(:datasets AS integer[]))
+    UNION ALL
+    SELECT division.code, division.level
+    FROM below
+    JOIN division ON division.parent = below.code
+)
+SELECT code, level FROM below ORDER BY code COLLATE "C"
+
+-- outline --
+SELECT ST_AsHEXEWKB(geometry) FROM division WHERE code = :division
+
+-- count_grids --
+SELECT count(*)
+FROM current_grid
+WHERE dataset_id = ANY (CAST(:datasets AS integer[]))
+    AND (CAST(:codes AS text[]) IS NULL OR community_code = ANY (CAST(:codes AS text[])))
+
+-- divisions --
+SELECT code, name, level, parent, geometry
+FROM division
+WHERE dataset_id = ANY (CAST(:datasets AS integer[]))
+    AND (CAST(:codes AS text[]) IS NULL OR code = ANY (CAST(:codes AS text[])))
+ORDER BY code COLLATE "C"
+
+-- figures --
+-- What the grids of each community come to.
+SELECT
+    community_code,
+    count(*) AS grids,
+    count(*) FILTER (WHERE households NOT BETWEEN minimum AND maximum) AS out_of_range,
+    sum(households) AS households,
+    sum(posts_required) AS posts_required,
+    sum(posts_filled) AS posts_filled
+FROM coverage
+WHERE dataset_id = ANY (CAST(:datasets AS integer[]))
+    AND (CAST(:codes AS text[]) IS NULL OR community_code = ANY (CAST(:codes AS text[])))
+GROUP BY community_code
+ORDER BY community_code COLLATE "C"
+
+-- shortages --
+-- Posts of a role that nobody holds, by community.
+SELECT current_grid.community_code, vacancy.role, sum(vacancy.missing) AS missing
+FROM vacancy
+JOIN current_grid ON current_grid.id = vacancy.grid_id
+WHERE current_grid.dataset_id = ANY (CAST(:datasets AS integer[]))
+    AND (
+        CAST(:codes AS text[]) IS NULL
+        OR current_grid.community_code = ANY (CAST(:codes AS text[]))
+    )
+GROUP BY current_grid.community_code, vacancy.role
+ORDER BY current_grid.community_code COLLATE "C", vacancy.role COLLATE "C"
+
 -- grids --
 SELECT grid_code, community_code, households, flag, reason, geometry
 FROM coverage
 WHERE dataset_id = ANY (CAST(:datasets AS integer[]))
+    AND (CAST(:codes AS text[]) IS NULL OR community_code = ANY (CAST(:codes AS text[])))
 ORDER BY grid_code COLLATE "C"
 
 -- communities --
 SELECT code, name, geometry
 FROM division
 WHERE level = 'community' AND dataset_id = ANY (CAST(:datasets AS integer[]))
+    AND (CAST(:codes AS text[]) IS NULL OR code = ANY (CAST(:codes AS text[])))
 ORDER BY code COLLATE "C"
 
 -- sizes --
 -- Rows of the layers that may be too many for a page.
 SELECT
     (
-        SELECT count(*) FROM household WHERE dataset_id = ANY (CAST(:datasets AS integer[]))
+        SELECT count(*)
+        FROM household
+        WHERE dataset_id = ANY (CAST(:datasets AS integer[]))
+            AND (CAST(:outline AS geometry) IS NULL OR ST_Intersects(geometry, CAST(:outline AS geometry)))
     ) AS households,
     (
-        SELECT count(*) FROM member WHERE dataset_id = ANY (CAST(:datasets AS integer[]))
+        SELECT count(*)
+        FROM member
+        WHERE dataset_id = ANY (CAST(:datasets AS integer[]))
+            AND (CAST(:outline AS geometry) IS NULL OR ST_Intersects(geometry, CAST(:outline AS geometry)))
     ) AS members,
     (
-        SELECT count(*) FROM barrier WHERE dataset_id = ANY (CAST(:datasets AS integer[]))
+        SELECT count(*)
+        FROM barrier
+        WHERE dataset_id = ANY (CAST(:datasets AS integer[]))
+            AND (CAST(:outline AS geometry) IS NULL OR ST_Intersects(geometry, CAST(:outline AS geometry)))
     ) AS barriers
 
 -- households --
 SELECT address, households, geometry
 FROM household
 WHERE dataset_id = ANY (CAST(:datasets AS integer[]))
+    AND (CAST(:outline AS geometry) IS NULL OR ST_Intersects(geometry, CAST(:outline AS geometry)))
 ORDER BY id
 
 -- members --
 SELECT reference AS member_id, name, roles, geometry
 FROM member
 WHERE dataset_id = ANY (CAST(:datasets AS integer[]))
+    AND (CAST(:outline AS geometry) IS NULL OR ST_Intersects(geometry, CAST(:outline AS geometry)))
 ORDER BY reference COLLATE "C", id
 
 -- facilities --
 SELECT name, kind, geometry
 FROM facility
 WHERE dataset_id = ANY (CAST(:datasets AS integer[]))
+    AND (CAST(:outline AS geometry) IS NULL OR ST_Intersects(geometry, CAST(:outline AS geometry)))
 ORDER BY id
 
 -- barriers --
 SELECT kind, geometry
 FROM barrier
 WHERE dataset_id = ANY (CAST(:datasets AS integer[]))
+    AND (CAST(:outline AS geometry) IS NULL OR ST_Intersects(geometry, CAST(:outline AS geometry)))
 ORDER BY id
 
 -- posts --
@@ -64,7 +136,12 @@ SELECT
 FROM post
 JOIN member ON member.id = post.member_id
 JOIN current_grid ON current_grid.id = post.grid_id
-WHERE post.valid_to IS NULL AND current_grid.dataset_id = ANY (CAST(:datasets AS integer[]))
+WHERE post.valid_to IS NULL
+    AND current_grid.dataset_id = ANY (CAST(:datasets AS integer[]))
+    AND (
+        CAST(:codes AS text[]) IS NULL
+        OR current_grid.community_code = ANY (CAST(:codes AS text[]))
+    )
 ORDER BY current_grid.code COLLATE "C", post.role COLLATE "C", post.id
 
 -- vacancies --
@@ -72,6 +149,10 @@ SELECT vacancy.grid_code, vacancy.role, vacancy.missing, coalesce(vacancy.reason
 FROM vacancy
 JOIN current_grid ON current_grid.id = vacancy.grid_id
 WHERE current_grid.dataset_id = ANY (CAST(:datasets AS integer[]))
+    AND (
+        CAST(:codes AS text[]) IS NULL
+        OR current_grid.community_code = ANY (CAST(:codes AS text[]))
+    )
 ORDER BY vacancy.grid_code COLLATE "C", vacancy.role COLLATE "C"
 
 -- team --

@@ -9,7 +9,20 @@ from typing import Any, Final
 
 from psycopg import Error
 from psycopg.errors import DataError, InternalError_
-from sqlalchemy import ARRAY, ColumnElement, and_, any_, false, func, literal, or_, select, tuple_
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    String,
+    and_,
+    any_,
+    cast,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -155,7 +168,6 @@ async def _in_two_steps(
     )
     if not len(places):
         return [], places
-    keys = [row[-1] for row in places.rows()[: query.limit]]
     cheapest = collection.cheapest([*collection.key, *(each.name for each in query.orders)])
     (column,) = cheapest.key_columns
     found = await reader.ask(
@@ -163,11 +175,23 @@ async def _in_two_steps(
             collection,
             cheapest,
             query,
-            [column == any_(literal(keys, ARRAY(column.type)))],
+            [column == any_(_keys(places, query.limit, column))],
             offset=0,
         )
     )
     return found.first_column(), places
+
+
+def _keys(places: Answer, most: int, column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The keys of so many places as an array.
+
+    Numbers need no quotes: as PostgreSQL wrote them, so it reads them.
+    """
+    wanted = ARRAY(column.type)
+    if column.type.python_type is int:
+        listed = b",".join(places.last_column(most)).decode()
+        return cast(literal(f"{{{listed}}}", String), wanted)
+    return literal([row[-1] for row in places.rows()[:most]], wanted)
 
 
 async def find_feature(

@@ -6,6 +6,7 @@ import csv
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from sqlalchemy import text
 
 from geodata.datum import from_wgs84
 from geodata.errors import GridwardError, InputError, ManifestError
+from geodata.read import batches
 from service.db.engine import Database
 from service.errors import Conflict
 from service.flows.assign import assign
@@ -68,6 +70,29 @@ def test_everything_arrives(database: Database, smallton: Any) -> None:
         scalar(database, "SELECT ST_AsText(geometry) FROM household WHERE reference = 'H0000'")
         == "POINT(0.00025 50.0002)"
     )
+
+
+def test_the_size_of_a_batch_changes_nothing(
+    database: Database, smallton: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = smallton.members
+    rows += [dict(rows[0]), dict(rows[9]), {**rows[1], "id": "M77", "lon": "", "lat": ""}]
+    rows += [{**rows[2], "id": "M78", "roles": "stranger"}, {**rows[3], "id": "M79", "lon": "x"}]
+    smallton.write()
+    load(database, smallton.manifest)
+    whole = {name: contents(database)[name] for name in ("member", "import_reject")}
+    said = load(database, smallton.manifest).warnings
+    assert scalar(database, "SELECT count(*) FROM import_reject") == 3
+
+    with database.session() as session:
+        session.execute(text("TRUNCATE dataset, division RESTART IDENTITY CASCADE"))
+    small = partial(batches, rows=5)
+    monkeypatch.setattr("service.flows.sources.batches", small)
+    report = load(database, smallton.manifest)
+
+    assert {name: contents(database)[name] for name in whole} == whole
+    assert report.warnings == said
+    assert report.members == 18
 
 
 RULES = """

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from itertools import pairwise
+from threading import Event
 from typing import Any
 
 import geopandas as gpd
@@ -379,3 +381,41 @@ def test_an_earlier_plan_of_some_communities_is_measured_there(loaded: Database)
         assert row["gap_m2"] < 1
         inside = frames.grids[frames.grids["community_code"] == "102"]["households"].sum()
         assert row["households"] == inside
+
+
+def test_two_who_switch_at_once_take_turns(loaded: Database) -> None:
+    """The second waits for the first, and then ends what the first began."""
+    with loaded.session() as session:
+        delineate(session)
+        assign(session)
+    with loaded.session() as session:
+        first, second = save(session, halves(0.3)), save(session, halves(0.6))
+        for saved in (first, second):
+            plans.validate(session, plan_id=saved.plan_id)
+    began = Event()
+
+    def switch_too() -> plans.Activation:
+        with loaded.session() as session:
+            began.set()
+            return plans.activate(session, plan_id=second.plan_id)
+
+    with ThreadPoolExecutor(1) as other:
+        with loaded.session() as session:
+            plans.activate(session, plan_id=first.plan_id)
+            later = other.submit(switch_too)
+            began.wait()
+            with pytest.raises(TimeoutError):
+                later.result(timeout=1)
+        assert later.result(timeout=60).state == "active"
+    with loaded.session() as session:
+        ruling = "SELECT community_code, plan_id FROM community_plan WHERE active @> CURRENT_DATE"
+        assert sorted(rows(session, ruling)) == [("101", second.plan_id), ("102", 1)]
+        assert plans.show(session, plan_id=first.plan_id)["state"] == "retired"
+        astray = """
+            SELECT count(*) FROM assignment
+            JOIN household ON household.id = assignment.household_id
+            LEFT JOIN current_grid ON current_grid.id = assignment.grid_id
+            WHERE assignment.method = 'covers'
+                AND ST_Covers(current_grid.geometry, household.geometry) IS NOT TRUE
+        """
+        assert rows(session, astray) == [(0,)]

@@ -92,54 +92,107 @@ def test_the_number_of_grids_is_nearest_the_target_within_the_range(load, expect
     assert grid_count(load, 400, 300, 500) == expected
 
 
+def blob(rng, radius: float, x: float = 0.0, y: float = 0.0) -> shapely.Polygon:
+    """A ragged polygon about a place, with spikes and bays."""
+    angle = np.sort(rng.random(40)) * 2 * np.pi
+    reach = radius * (1 - 0.8 * rng.random(40))
+    ring = np.stack([x + reach * np.cos(angle), y + reach * np.sin(angle)], axis=1)
+    parts = shapely.get_parts(shapely.make_valid(shapely.Polygon(ring)))
+    return max(parts, key=lambda part: part.area)
+
+
+def shape_of(kind: str, width: float, height: float, rng) -> shapely.Geometry:
+    """A community of some kind within a box, or beside it."""
+    whole = shapely.box(0, 0, width, height)
+    inner = shapely.box(0.2 * width, 0.2 * height, 0.8 * width, 0.8 * height)
+    if kind == "hole":
+        return whole.difference(shapely.box(0.3 * width, 0.3 * height, 0.6 * width, 0.7 * height))
+    if kind == "holes":
+        spots = rng.random((5, 2)) * (width, height)
+        holes = [blob(rng, 0.15 * min(width, height), x, y) for x, y in spots]
+        left = shapely.get_parts(whole.difference(shapely.union_all(holes)))
+        return max(left, key=lambda part: part.area)
+    if kind == "hole on the shell":
+        return whole.difference(shapely.Polygon([(0, height / 2), (width / 3, height / 3),
+                                                 (width / 3, height / 2)]))  # fmt: skip
+    if kind == "island":
+        beside = shapely.box(width + 50, 0, width + 50 + 0.4 * width, 0.5 * height)
+        return shapely.MultiPolygon([whole, beside])
+    if kind == "islands":
+        spots = rng.random((6, 2)) * (3 * width, 3 * height)
+        return shapely.union_all([blob(rng, 0.4 * min(width, height), x, y) for x, y in spots])
+    if kind == "island in a hole":
+        middle = shapely.box(0.4 * width, 0.4 * height, 0.6 * width, 0.6 * height)
+        return shapely.MultiPolygon([whole.difference(inner), middle])
+    if kind == "parts that touch":
+        beside = shapely.box(width, height, 1.5 * width, 1.5 * height)
+        return shapely.MultiPolygon([whole, beside])
+    if kind == "ring":
+        return whole.difference(inner)
+    if kind == "bay":
+        return whole.difference(shapely.box(0.45 * width, 0.1 * height, 0.55 * width, height))
+    if kind == "comb":
+        teeth = [
+            shapely.box(width * k / 10, 0, width * k / 10 + 0.04 * width, height) for k in range(10)
+        ]
+        return shapely.union_all([shapely.box(0, 0, width, 0.1 * height), *teeth])
+    if kind == "sliver":
+        return shapely.box(0, 0, width * 2, 15)
+    if kind == "snake":
+        along = np.linspace(0, 4 * np.pi, 50)
+        bends = np.stack([along * width / 12, 0.4 * height * np.sin(along)], axis=1)
+        return shapely.LineString(bends).buffer(0.05 * min(width, height) + 5)
+    return blob(rng, width) if kind == "ragged" else whole
+
+
+KINDS = [
+    *("box", "hole", "holes", "hole on the shell", "island", "islands", "island in a hole", "ring"),
+    *("parts that touch", "bay", "comb", "sliver", "snake", "ragged"),
+]
+
+
 @st.composite
 def random_communities(draw):
     """Shapes with holes, islands, bays; loads with towers, stacks, ones and zeros."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     width, height = draw(st.integers(40, 2500)), draw(st.integers(40, 2500))
-    shape = shapely.box(0, 0, width, height)
-    kind = draw(st.sampled_from(["box", "hole", "island", "bay", "sliver", "ragged"]))
-    parts = [shape]
-    if kind == "hole":
-        inner = shapely.box(0.3 * width, 0.3 * height, 0.6 * width, 0.7 * height)
-        parts = [shape.difference(inner)]
-    elif kind == "island":
-        parts = [shape, shapely.box(width + 50, 0, width + 50 + 0.4 * width, 0.5 * height)]
-    elif kind == "bay":
-        parts = [shape.difference(shapely.box(0.45 * width, 0.1 * height, 0.55 * width, height))]
-    elif kind == "sliver":
-        parts = [shapely.box(0, 0, width * 2, 15)]
-    elif kind == "ragged":
-        angle = np.sort(rng.random(30)) * 2 * np.pi
-        radius = (0.4 + 0.6 * rng.random(30)) * width
-        ring = shapely.Polygon(np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1))
-        parts = [ring if ring.is_valid else shape]
+    shape = shape_of(draw(st.sampled_from(KINDS)), width, height, rng)
     count = draw(st.sampled_from([0, 1, 2, 30, 300, 1500]))
-    low, low_y, high, high_y = shapely.union_all(parts).bounds
+    low, low_y, high, high_y = shape.bounds
     xy = rng.random((count, 2)) * (high - low, high_y - low_y) + (low, low_y)
-    if count and draw(st.booleans()):
+    where = draw(st.sampled_from(["anywhere", "half on a point", "on corners", "in rows"]))
+    if count and where == "half on a point":
         xy[: count // 2] = xy[0]
+    elif where == "on corners":
+        xy = rng.choice(shapely.get_coordinates(shape), count)
+    elif where == "in rows":
+        xy = np.round(xy / 50) * 50
     heaviest = draw(st.sampled_from([2, 3, 40, 700, 2000]))
     load = rng.integers(0, min(heaviest, 60_000 // max(count, 1)), count)
     barriers = None
     if draw(st.booleans()):
         barriers = streets(draw(st.sampled_from([60.0, 150.0, 900.0])), max(width, height) * 1.1)
-    return community(*parts), people(xy, load), barriers
+    limits = draw(st.sampled_from([(400, 300, 500), (400, 400, 400), (60, 50, 70), (90, 1, 1000)]))
+    if load.sum() > 40 * limits[0]:
+        load = load * 40 * limits[0] // load.sum()
+    return community(shape), people(xy, load), barriers, limits
 
 
 @settings(
-    max_examples=25,
+    max_examples=40,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(random_communities())
 def test_any_community_is_tiled_and_every_household_counted(case):
-    communities, households, barriers = case
-    plan = delineate(communities, households, barriers)
+    communities, households, barriers, (target, minimum, maximum) = case
+    plan = delineate(
+        communities, households, barriers, target=target, minimum=minimum, maximum=maximum
+    )
     assert_tiles(plan, communities)
     assert_counts(plan, communities, households)
-    assert_within(plan)
+    assert_within(plan, minimum, maximum)
 
 
 @settings(max_examples=5, deadline=None, derandomize=True)
@@ -174,6 +227,13 @@ def dirty_barriers(draw):
     lines += [line.parallel_offset(0.4) for line in lines[::4]]
     lines += [line.reverse() for line in lines[::5]]
     lines += [lines[0].buffer(15.0), shapely.LineString(), shapely.Point(3, 3)]
+    if draw(st.booleans()):
+        spots = rng.random((4, 2)) * 1000
+        lakes = [blob(rng, 200.0, x, y) for x, y in spots]
+        bow = shapely.Polygon([(0, 0), (900, 900), (900, 0), (0, 900)])
+        lines += [*lakes, shapely.MultiPolygon([lakes[0], shapely.box(-9, -9, -5, -5)])]
+        lines += [bow, shapely.box(-100, -100, 1100, 1100), None]
+        lines += [shapely.GeometryCollection([lines[0], lakes[1]]), lakes[0].boundary]
     frame = gpd.GeoDataFrame(geometry=plane.from_metres(np.array(lines)), crs="EPSG:4326")
     if draw(st.booleans()):
         frame["weight"] = rng.choice([0.2, 1.0, 5.0], len(frame))
@@ -185,7 +245,7 @@ def dirty_barriers(draw):
 def test_dirty_barriers_and_loads_up_to_2000_leave_a_tiling(barriers, seed, heaviest):
     rng = np.random.default_rng(seed)
     communities = community(shapely.box(0, 0, 1000, 1000))
-    count = 2000 if heaviest == 1 else 120
+    count = {1: 2000, 30: 120, 2000: 40}[heaviest]
     households = people(rng.random((count, 2)) * 1000, rng.integers(1, heaviest + 1, count))
     plan = delineate(communities, households, barriers)
     assert_tiles(plan, communities)

@@ -469,3 +469,21 @@ def test_barriers_may_name_a_kind_that_is_no_column(
         read.inspect(source)
     shutil.copy(tmp_path / "a.gpkg", tmp_path / "b.gpkg")
     read.inspect(BarrierSource(table="barriers 1", file=tmp_path / "b.gpkg", kind="river"))
+
+
+def test_arcs_are_read_as_lines(tmp_path: Path) -> None:
+    """A file of curves: GDAL says how they bend, shapely knows only straight edges."""
+    arc = "CURVEPOLYGON(CIRCULARSTRING(0 0,1 1,2 0,1 -1,0 0))"
+    table = written(tmp_path / "arcs.csv", f'WKT,code\n,a\n"{arc}",b\n"POINT(5 5)",c\n')
+    vrt = written(
+        tmp_path / "arcs.vrt",
+        f"""<OGRVRTDataSource><OGRVRTLayer name="arcs"><SrcDataSource>{table}</SrcDataSource>
+        <GeometryType>wkbUnknown</GeometryType><LayerSRS>EPSG:3857</LayerSRS>
+        <GeometryField encoding="WKT" field="WKT"/></OGRVRTLayer></OGRVRTDataSource>""",
+    )
+    batches = list(read.batches(BarrierSource(table="barriers", file=vrt), rows=2))
+    shapes = np.concatenate([batch.geometry for batch in batches])
+    assert batches[0].table.column("code").to_pylist() == ["a", "b"]
+    assert shapes[0] is None
+    assert shapes[1].area == pytest.approx(np.pi, rel=1e-3)
+    assert shapes[2].equals(shapely.Point(5, 5))

@@ -254,3 +254,18 @@ def test_bad_input_is_named():
         quality_report(pd.concat([grids(), grids().head(1)]), community())
     with pytest.raises(InputError, match="no grid"):
         quality_report(grids().head(0), community())
+
+
+@pytest.mark.parametrize("loads", [[400] * 8, [310, 490] * 4, LOADS])
+def test_the_words_of_the_range_have_room(loads):
+    """Also where no grid is out of range: their ends lie within the picture."""
+    text = quality_report(grids(loads), community())
+    (picture,) = re.findall(r'<svg class="bars".*?</svg>', text, re.DOTALL)
+    places = re.findall(
+        r'<text class="mark" x="([\d.]+)" y="[\d.]+" text-anchor="(\w+)">([^<]+)', picture
+    )
+    ends = {words.split()[0]: (float(x), anchor, 8 * len(words)) for x, anchor, words in places}
+    assert ends["minimum"][1:] == ("end", 88)
+    assert ends["minimum"][0] >= ends["minimum"][2]
+    assert ends["maximum"][1] == "start"
+    assert ends["maximum"][0] + ends["maximum"][2] <= 760

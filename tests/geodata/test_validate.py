@@ -24,6 +24,7 @@ from geodata.manifest import (
     MemberSource,
     read_manifest,
 )
+from geodata.notices import Notices
 from geodata.schema import BARRIERS, DIVISIONS, FACILITIES, HOUSEHOLDS, MEMBERS
 
 
@@ -427,6 +428,40 @@ def test_roles_that_no_team_needs_are_named(tmp_path: Path) -> None:
     assert "did you mean 'doctor'" in warning
 
 
+@pytest.mark.parametrize("rows", [1, 2, 5])
+def test_members_in_batches_are_those_of_the_whole_file(tmp_path: Path, rows: int) -> None:
+    path = table(
+        tmp_path / "a.csv",
+        "id,name,roles,posts,lon,lat",
+        "1,a,leader,,116,39",
+        "2,b,docter,,,",
+        "3,c,leader,1,116,39",
+        "1,again,leader,,116,39",
+        "4,d,docter;leader,,116,39",
+        "one value too many,e,leader,,116,39,1",
+        "6,f,,,116,39",
+        "7,g,docter,,,",
+        "3,again,leader,,116,39",
+    )
+    keys = {name: name for name in ("id", "name", "roles", "lon", "lat")}
+    source = MemberSource(table="members", file=path, max_posts="posts", crs="EPSG:4326", **keys)
+    whole = validate.members(read.whole(source), roles=["leader"])
+    seen, notices = validate.DuplicateTracker(), Notices()
+    parts = []
+    for batch in read.batches(source, rows=rows):
+        parts.append(validate.members(batch, roles=["leader"], seen=seen))
+        notices.add(parts[-1].notices)
+    assert len(parts) > 1
+    valid = pd.concat([part.valid for part in parts], ignore_index=True)
+    pd.testing.assert_frame_equal(valid, whole.valid)
+    rejected = pd.concat([part.rejected for part in parts]).sort_values("row", ignore_index=True)
+    assert rejected.to_dict("records") == whole.rejected.to_dict("records")
+    assert notices.sentences() == whole.warnings
+    assert whole.valid["member_id"].tolist() == ["1", "2", "3", "4", "7"]
+    assert whole.warnings[0].startswith("a.csv: 2 members without a place (row 2 first): kept")
+    assert whole.warnings[1].startswith("a.csv: 3 members hold the role 'docter'")
+
+
 def test_facilities(tmp_path: Path) -> None:
     path = table(
         tmp_path / "a.csv",
@@ -506,3 +541,21 @@ def test_a_wrong_datum_is_told_in_a_data_set(tmp_path: Path) -> None:
     [warning] = read_frames(read_manifest(path)).warnings
     assert "gcj02" in warning
     assert "homes.csv" in warning
+
+
+@pytest.mark.parametrize(("crs", "same"), [(4326, True), (32650, False)])
+def test_the_points_of_a_file_are_taken_as_they_are_or_moved(
+    tmp_path: Path, crs: int, same: bool
+) -> None:
+    places = gpd.GeoSeries([shapely.Point(116.5 + k / 9, 39.5, 7.0) for k in range(3)], crs=4326)
+    frame = gpd.GeoDataFrame({"id": ["1", "2", "2"]}, geometry=places).to_crs(crs)
+    frame.to_parquet(tmp_path / "homes.parquet")
+    source = HouseholdSource(table="households", file=tmp_path / "homes.parquet", id="id")
+    batch = read.whole(source)
+    valid = validate.households(batch).valid
+    assert valid["reference"].tolist() == ["1", "2"]
+    assert not valid.geometry.has_z.any()
+    assert shapely.get_coordinates(valid.geometry) == pytest.approx(
+        shapely.get_coordinates(places[:2]), abs=1e-9
+    )
+    assert (valid.geometry[0] is batch.geometry[0]) == same

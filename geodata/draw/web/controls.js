@@ -15,7 +15,7 @@
 
   /** The search field with its list of answers; arrows choose, Enter goes there. */
   function searchField(source, onChoose) {
-    const words = source.has.addresses ? "Grid code, community or address" : "Grid code or community";
+    const words = source.searches ?? (source.has.addresses ? "Grid code, community or address" : "Grid code or community");
     const list = element("ul", { class: "gw-answers", id: "gw-answers", role: "listbox", hidden: "" });
     const input = element("input", {
       type: "search",
@@ -112,6 +112,7 @@
         { class: "gw-card gw-heading" },
         element("h1", { text: meta.title }),
         element("p", { class: "gw-hint", text: facts.join(" · ") }),
+        meta.note ? element("p", { text: meta.note }) : null,
         dataSetChoice(meta),
         searchField(source, onChoose),
         status,

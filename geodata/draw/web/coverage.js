@@ -103,21 +103,23 @@
       map.attributionControl?.setPrefix(false);
     }
 
-    /** Load or vacancies: two choices that recolour the same grids. */
+    /** A choice that recolours the grids. */
+    shading(scale) {
+      const layer = L.layerGroup();
+      layer.on("add", () => {
+        this.scale = scale;
+        this.grids.shade(scale);
+        this.updateLegend();
+      });
+      return layer;
+    }
+
+    /** Load or vacancies: two choices for the same grids. */
     shadings() {
-      const shading = (scale) => {
-        const layer = L.layerGroup();
-        layer.on("add", () => {
-          this.scale = scale;
-          this.grids.shade(scale);
-          this.updateLegend();
-        });
-        return layer;
-      };
-      const load = shading(Gridward.loadScale(this.meta));
+      const load = this.shading(Gridward.loadScale(this.meta));
       const choices = { "Load against target": load };
       if (this.source.totals.vacancies !== null) {
-        choices["Vacant posts"] = shading(Gridward.vacancyScale(this.source.mostMissing));
+        choices["Vacant posts"] = this.shading(Gridward.vacancyScale(this.source.mostMissing));
       }
       this.scale = Gridward.loadScale(this.meta);
       this.grids.shade(this.scale);

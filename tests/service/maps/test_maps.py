@@ -11,7 +11,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from geodata.draw import coverage_map
+from geodata.errors import InputError
 from service.app import create_app
+from service.commands.export import save_coverage_map
 from service.db.engine import Database
 from service.maps import frames, queries
 from service.settings import Settings
@@ -50,6 +52,63 @@ def test_a_file_leaves_out_the_layers_that_would_be_too_large(
             # a post still names its member
             assert fewer["posts"]["member_id"].tolist() == whole["posts"]["member_id"].tolist()
             assert coverage_map(**fewer).get_root().render()
+
+
+def embedded(page: Path) -> dict:
+    """The columns of a stand-alone page."""
+    return json.loads(
+        re.search(r'id="gridward-data">(.*?)</script>', page.read_text("utf-8"), re.DOTALL)[1]
+    )
+
+
+def test_a_file_of_one_division_holds_what_lies_in_it(
+    client: TestClient, settings: Settings, tmp_path: Path
+) -> None:
+    with Database(settings) as database, database.session() as session:
+        path = save_coverage_map(session, tmp_path / "k1.html", division="K1")
+        page = embedded(path)
+        assert page["meta"]["title"] == "Town <b>K</b></script>, K1"
+        payload = page["payload"]
+        assert payload["grids"]["code"] == [f"K1{number:03d}" for number in range(1, 7)]
+        assert payload["communities"]["code"] == ["K1"]
+        # six grids' own households and the tower; T3 and those of K2 lie elsewhere
+        whole = frames.map_frames(session)
+        assert sum(payload["households"]["households"]) == sum(payload["grids"]["households"])
+        assert len(payload["households"]["address"]) < len(whole["households"])
+        assert {payload["grids"]["code"][at] for at in payload["posts"]["grid"]} == {
+            "K1001",
+            "K1004",
+        }
+        county = embedded(save_coverage_map(session, tmp_path / "j.html", division="J"))
+        assert len(county["payload"]["grids"]["code"]) == 12
+        with pytest.raises(InputError, match="there is no division 'nowhere'"):
+            frames.map_frames(session, division="nowhere")
+
+
+def test_beyond_what_a_file_holds_divisions_stand_for_their_grids(
+    client: TestClient, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Database(settings) as database, database.session() as session:
+        monkeypatch.setattr(frames, "MOST_GRIDS", 12)
+        assert "grids" in embedded(save_coverage_map(session, tmp_path / "all.html"))["payload"]
+        monkeypatch.setattr(frames, "MOST_GRIDS", 11)
+        page = embedded(save_coverage_map(session, tmp_path / "all.html"))
+        divisions = page["payload"]["divisions"]
+        assert divisions["code"] == ["J", "K1", "K2"]
+        assert divisions["parent"] == [-1, 0, 0]
+        assert divisions["grids"] == [12, 6, 6]
+        grids = frames.map_frames(session)["grids"]
+        of = grids.groupby("community_code")["households"].sum().tolist()
+        assert divisions["households"] == [sum(of), *of]
+        assert divisions["out_of_range"] == [1, 1, 0]  # K1004 with 620
+        assert divisions["posts_required"] == [24, 12, 12]
+        assert divisions["posts_filled"] == [2, 2, 0]
+        lacking = page["payload"]["vacancies"]
+        assert lacking["role"] == ["doctor", "leader"]
+        assert sum(lacking["missing"]) == 22 * 2
+        assert "gridward map --division CODE" in page["meta"]["note"]
+        one = embedded(save_coverage_map(session, tmp_path / "k2.html", division="K2"))
+        assert one["payload"]["grids"]["code"][0] == "K2001"
 
 
 def test_the_page_names_no_other_host_and_says_so_in_its_policy(client: TestClient) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import geopandas as gpd
 import pytest
-from shapely import LineString, Polygon, box
+from shapely import LineString, Point, Polygon, box
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -213,6 +213,69 @@ def test_a_polygon_in_no_community(gridward: Cli, drawn: Any, tmp_path: Path) ->
     status, _, err = gridward("plan", "import", nowhere)
     assert status == 1
     assert "none of its polygons lies in a community" in err
+
+
+def test_rows_that_are_no_polygon_are_faults(gridward: Cli, drawn: Any, tmp_path: Path) -> None:
+    file = write_shapes(tmp_path / "zones.geojson", [WEST, EAST, Point(0.01, 50.005), None])
+    for options in ((), ("--repair",)):
+        status, out, err = gridward("plan", "import", file, "--json", *options)
+        assert (status, "no draft" in err) == (1, True)
+        told = json.loads(out)
+        assert (told["polygons"], told["faults"]) == (4, {"invalid": 2})
+        assert [(each["codes"], each["detail"], each["at"]) for each in told["fault_places"]] == [
+            (["row 3"], "a Point, not a polygon", [0.01, 50.005]),
+            (["row 4"], "no geometry", [None, None]),
+        ]
+    assert gridward("check", file)[0] == 0
+    line = write_shapes(tmp_path / "line.geojson", [LineString([(0, 50), (0.01, 50.01)])])
+    status, _, err = gridward("plan", "import", line)
+    assert (status, "it holds no polygon, only LineString" in err) == (1, True)
+
+
+def test_the_crs_of_a_drawing_may_be_said(gridward: Cli, drawn: Any, tmp_path: Path) -> None:
+    frame = gpd.GeoDataFrame({"zone": ["W", "E"]}, geometry=[WEST, EAST], crs=4326)
+    frame.to_crs(32631).to_file(tmp_path / "zones.shp")
+    (tmp_path / "zones.prj").unlink()
+    status, _, err = gridward("plan", "import", tmp_path / "zones.shp")
+    assert status == 1
+    assert "it is taken as EPSG:4326 (WGS 84), longitude before latitude" in err
+    status, out, err = gridward("plan", "import", tmp_path / "zones.shp", "--crs", 32631, "--json")
+    told = json.loads(out)
+    assert (status, told["faults"], told["warnings"]) == (0, {}, [])
+    status, _, err = gridward("plan", "import", tmp_path / "zones.shp", "--crs", "mine")
+    assert (status, "is no known CRS: 'mine'" in err) == (1, True)
+    frame.to_file(tmp_path / "zones.geojson")
+    status, out, err = gridward(
+        "plan", "import", tmp_path / "zones.geojson", "--crs", 3035, "--json"
+    )
+    assert (status, "the file says EPSG:4326" in err) == (1, False)
+
+
+def test_a_file_of_several_layers_asks_for_one(gridward: Cli, drawn: Any, tmp_path: Path) -> None:
+    frame = gpd.GeoDataFrame({"zone": ["W", "E"]}, geometry=[WEST, EAST], crs=4326)
+    file = tmp_path / "two.gpkg"
+    frame.to_file(file, layer="old")
+    frame.to_file(file, layer="new")
+    for command in (("plan", "import", file), ("check", file)):
+        status, _, err = gridward(*command)
+        assert (status, "name one with --layer: old (Polygon), new (Polygon)" in err) == (1, True)
+        assert gridward(*command, "--layer", "new")[0] == 0
+    status, _, err = gridward("check", "--plan", 1, "--yardstick", file)
+    assert (status, "name one with FILE:LAYER" in err) == (1, True)
+
+
+def test_a_check_needs_no_codes_but_something_to_look_at(gridward: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "zones.geojson"
+    gpd.GeoDataFrame({"number": [1, 2]}, geometry=[WEST, WEST], crs=4326).to_file(file)
+    status, out, _ = gridward("check", file, "--json")
+    (fault,) = json.loads(out)["faults"]
+    assert (status, fault["kind"], fault["codes"]) == (0, "overlap", ["row 1", "row 2"])
+    assert "1 fault " in gridward("check", file)[1]
+    status, _, err = gridward("check", file, "--code", "numbr")
+    assert (status, "did you mean 'number'" in err) == (1, True)
+    file.write_text('{"type": "FeatureCollection", "features": []}', "utf-8")
+    status, _, err = gridward("check", file)
+    assert (status, "there is nothing in it" in err) == (1, True)
 
 
 #: 30 cm in degrees of latitude, there.
