@@ -237,7 +237,7 @@ def _attempts(task: Task, area: Any, items: Items) -> Iterator[tuple[Attempt, fl
                 yield _attempt(task, items, tiling, labels, weights), _GOOD_CELLS
         lines = cell_edges(diagrams[0], area.bounds)
         price = np.ones(len(lines))
-    fair = area.area / max(float(items.load.sum()) / limits.target, 1.0)
+    fair = area.area / min(max(float(items.load.sum()) / limits.target, 1.0), len(items.load))
     reach = math.sqrt(fair) if task.barriers is not None else 0.0
     for number, (coarse, fine, land) in enumerate(_CAPS):
         tiling = tile(
@@ -267,6 +267,7 @@ def _diagrams(task: Task, area: Any, items: Items) -> list[Diagram]:
     """Balanced power diagrams, the best first."""
     limits = task.limits
     count = grid_count(float(items.load.sum()), limits.target, limits.minimum, limits.maximum)
+    count = min(count, len(items.load))
     return balanced_cells(items.xy, items.load, count, area.area, limits, seed=task.random_seed)
 
 

@@ -22,6 +22,8 @@ __all__ = ["dissolve", "restore"]
 _SIMPLIFY_M = 0.3
 #: Vertices nearer than this are one: a tenth of what a border may be off by.
 _NECK_M = 1e-3
+#: Square metres that this may cost a community; more is land.
+_LOSS_M2 = 1e-3
 #: How far from the precision grid the rounding of coordinates puts what lies on it, in its steps.
 _ON_STEP = 1e-3
 
@@ -101,6 +103,9 @@ def _without_necks(grids: NDArray[Any], keys: NDArray[Any], boundary: Any) -> ND
         return ends[np.searchsorted(xy[:, 0] + 1j * xy[:, 1], vertices[:, 0] + 1j * vertices[:, 1])]
 
     moved = shapely.transform(grids, move)
+    if abs(float((shapely.area(moved) - shapely.area(grids)).sum())) > _LOSS_M2:
+        # a spike thinner than this would lose its tip
+        return grids
     torn = np.flatnonzero(~shapely.is_valid(moved))
     for number in torn.tolist():
         moved = _mended(moved, number, shapely.get_num_geometries(grids[number]))
