@@ -66,8 +66,8 @@ class Effort:
         Times that a grid off its share is annealed anew with those around it.
     off : float
         The relative deviation from which on a grid is.
-    polish : int
-        Annealing steps a fine atom in the last adjustment.
+    polish, brief : int
+        Annealing steps a fine atom in the last adjustment, and in that of a search of many.
     polish_tolerance : float
         The relative deviation from which on that adjustment counts it as excessive.
     """
@@ -91,6 +91,7 @@ class Effort:
     repairs: int = 6
     off: float = 0.05
     polish: int = 50
+    brief: int = 10
     polish_tolerance: float = 0.005
 
 
@@ -233,7 +234,8 @@ def _started(group: Group, start: int, weights: Weights, effort: Effort, seed: i
     hot = effort.hot if start % 2 == 0 else effort.hotter
     labels = _cooled(graph, labels, targets, bounds, weights, effort, hot, seed)
     recombine(graph, labels, targets, bounds, weights=weights, directions=effort.directions)
-    return _judged(group, labels, _polished(group, labels, weights, effort, seed))
+    brief = replace(effort, polish=effort.brief)
+    return _judged(group, labels, _polished(group, labels, weights, brief, seed))
 
 
 def _settled(
