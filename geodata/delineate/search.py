@@ -155,8 +155,8 @@ def search(group: Group, *, weights: Weights, effort: Effort, seed: int) -> NDAr
             found = _started(group, start, stricter, longer if urgent else effort, seed + start)
         idle = 0 if found.better_than(best) else idle + 1
         best = min(best, found)
-    weighed = weights if best.even else stricter
-    best = min(best, _settled(group, best.coarse, weighed, effort, seed))
+    weighed, slow = weights if best.even else stricter, replace(effort, steps=effort.settle)
+    best = min(best, _annealed(group, best.coarse, weighed, slow, effort.hot, seed))
     if best.beyond > 0.0 and not forced:
         best = min(best, _mended(group, best.coarse, stricter, effort, seed))
     if not lumpy or len(group.coarse.load) <= effort.small:
@@ -232,19 +232,20 @@ def _started(group: Group, start: int, weights: Weights, effort: Effort, seed: i
     labels = _seeded(graph, targets, turn=np.pi * start / effort.starts)
     recombine(graph, labels, targets, bounds, weights=weights, directions=effort.directions)
     hot = effort.hot if start % 2 == 0 else effort.hotter
-    labels = _cooled(graph, labels, targets, bounds, weights, effort, hot, seed)
-    recombine(graph, labels, targets, bounds, weights=weights, directions=effort.directions)
-    brief = replace(effort, polish=effort.brief)
-    return _judged(group, labels, _polished(group, labels, weights, brief, seed))
+    return _annealed(group, labels, weights, replace(effort, polish=effort.brief), hot, seed)
 
 
-def _settled(
-    group: Group, labels: NDArray[np.int64], weights: Weights, effort: Effort, seed: int
+def _annealed(
+    group: Group,
+    labels: NDArray[np.int64],
+    weights: Weights,
+    effort: Effort,
+    hot: float,
+    seed: int,
 ) -> _Found:
-    """The best result of short searches, annealed at length from a temperature that keeps it."""
+    """Annealing from a temperature, recombination, and the adjustment in fine atoms."""
     graph, targets, bounds = group.coarse, group.targets, group.bounds
-    slow = replace(effort, steps=effort.settle)
-    labels = _cooled(graph, labels, targets, bounds, weights, slow, effort.hot, seed)
+    labels = _cooled(graph, labels, targets, bounds, weights, effort, hot, seed)
     recombine(graph, labels, targets, bounds, weights=weights, directions=effort.directions)
     return _judged(group, labels, _polished(group, labels, weights, effort, seed))
 
