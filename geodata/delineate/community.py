@@ -36,7 +36,7 @@ __all__ = ["Solved", "solve"]
 
 #: Loads of coarse and fine atoms in relation to the target, and their area in relation to a grid's
 #: fair share of the community; tried in turn until every grid is within range and well balanced.
-_CAPS = ((0.06, 0.015, 0.3), (0.03, 0.0075, 0.04))
+_CAPS = ((0.06, 0.02, 0.3), (0.03, 0.0075, 0.04))
 #: The largest deviation at which the cells of a power diagram are good enough as they are.
 _GOOD_CELLS = 0.05
 #: Among so few atoms another attempt costs next to nothing.

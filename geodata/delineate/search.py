@@ -86,7 +86,7 @@ class Effort:
     deep: int = 25
     least: int = 3
     uneven: int = 2
-    patience: int = 2
+    patience: int = 1
     stricter: float = 4.0
     repairs: int = 6
     off: float = 0.05

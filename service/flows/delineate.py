@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from time import perf_counter
 from typing import Any
@@ -141,8 +142,10 @@ class _Outcome:
 def _delineate_area(session: Session, area: Area, search: Search, progress: Progress) -> _Outcome:
     communities, grids = draw(session, area, search, progress)
     sizes = {name: int(value) for name, value in asdict(search.limits).items()}
-    figures = _figures(measure(grids, communities, **sizes))
-    figures["on_barriers"] = share_on_barriers(session, area, communities, grids)
+    with ThreadPoolExecutor(1) as beside:
+        measured = beside.submit(measure, grids, communities, **sizes)
+        on_barriers = share_on_barriers(session, area, communities, grids)
+        figures = _figures(measured.result()) | {"on_barriers": on_barriers}
     codes = communities["code"].tolist()
     saved = plans.save(
         session,

@@ -26,6 +26,7 @@ from geodata.quality import border_along
 from service.db.frames import read_frame, read_packed
 from service.db.statements import load_statements
 from service.flows import plans
+from service.flows.ahead import ahead
 from service.flows.kept import Kept
 from service.flows.scope import Area, Progress
 from service.flows.spool import Spool
@@ -213,13 +214,17 @@ def share_on_barriers(
     """
     plane = MetricPlane.of_frame(communities)
     rows = pd.Series(np.arange(len(grids))).groupby(grids["community_code"].to_numpy()).indices
+    loads = grids.groupby("community_code")["households"].sum().to_numpy()
     along = whole = 0.0
     barriers = 0
-    for unit in units(communities, grids.groupby("community_code")["households"].sum().to_numpy()):
-        own = np.concatenate([rows[code] for code in unit["code"]])
-        lines = _read_barriers(session, area, unit)
-        on, length = border_along(grids.iloc[own], lines, plane)
-        along, whole, barriers = along + on, whole + length, barriers + len(lines)
+    source = (
+        (unit["code"], _read_barriers(session, area, unit)) for unit in units(communities, loads)
+    )
+    with ahead(source) as lots:
+        for codes, lines in lots:
+            own = np.concatenate([rows[code] for code in codes])
+            on, length = border_along(grids.iloc[own], lines, plane)
+            along, whole, barriers = along + on, whole + length, barriers + len(lines)
     return along / whole if barriers and whole > 0 else None
 
 
