@@ -14,6 +14,7 @@ from service.ogc.paging import Position
 
 __all__ = [
     "EQUAL",
+    "JOINED",
     "PAGES",
     "PLAIN",
     "Place",
@@ -66,6 +67,15 @@ _BOXES: Final = 60
 FAR: Final = 1_000_000
 PLAIN: Final = ", not packed"
 
+_POINT: Final = """
+        SELECT concat('{"type":"Feature","id":', id, ',"geometry":', ST_AsGeoJSON(geometry, 7),
+            ',"properties":', json_build_object(
+                'reference', reference, 'address', address, 'building', building, 'unit', unit,
+                'households', households, 'community', community, 'grid_code', grid_code,
+                'method', method
+            ), '}')
+"""
+
 #: The same pages by bare SQL from the plain tables: one prepared statement, a feature a row.
 PAGES = {
     "page of 1,000 polygons, not packed": """
@@ -79,14 +89,18 @@ PAGES = {
             ), '}')
         FROM peer.grids ORDER BY id LIMIT 1000
     """,
-    "page of 1,000 points, not packed": """
-        SELECT concat('{"type":"Feature","id":', id, ',"geometry":', ST_AsGeoJSON(geometry, 7),
-            ',"properties":', json_build_object(
-                'reference', reference, 'address', address, 'building', building, 'unit', unit,
-                'households', households, 'community', community, 'grid_code', grid_code,
-                'method', method
-            ), '}')
-        FROM peer.households ORDER BY id LIMIT 1000
+    "page of 1,000 points, not packed": f"{_POINT} FROM peer.households ORDER BY id LIMIT 1000",
+}
+
+#: The page of points by bare SQL from the tables that the peers' one was filled from.
+JOINED = {
+    "page of 1,000 points, not packed": f"""
+        {_POINT} FROM (
+            SELECT chosen.*, grid.code AS grid_code, assignment.method
+            FROM (SELECT * FROM household ORDER BY id LIMIT 1000) AS chosen
+            LEFT JOIN assignment ON assignment.household_id = chosen.id
+            LEFT JOIN grid ON grid.id = assignment.grid_id
+        ) AS households ORDER BY id
     """,
 }
 

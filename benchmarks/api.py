@@ -25,6 +25,7 @@ from sqlalchemy import URL, text
 from benchmarks import _servers
 from benchmarks._asked import (
     EQUAL,
+    JOINED,
     PAGES,
     PLAIN,
     Place,
@@ -115,9 +116,10 @@ class Bench:
 
     def measure_sql(self, url: URL, clients: int) -> None:
         """Read the pages by bare SQL."""
-        for question, statement in PAGES.items():
-            rate = bare_sql(url, statement, clients, self.seconds)
-            self.rows.setdefault((question, clients), {})["sql"] = rate
+        for name, pages in (("sql", PAGES), ("joined", JOINED)):
+            for question, statement in pages.items():
+                rate = bare_sql(url, statement, clients, self.seconds)
+                self.rows.setdefault((question, clients), {})[name] = rate
 
     def _note(
         self, question: str, clients: int, server: _servers.Server, run: Callable[[], Rate]
@@ -163,9 +165,9 @@ def spared(row: dict[str, Cell]) -> float | None:
     return min(peers) / own if isinstance(own, float) and own and peers else None
 
 
-def share(row: dict[str, Cell]) -> float | None:
-    """Of the rate of bare SQL."""
-    own, bare = row.get("gridward"), row.get("sql")
+def share(row: dict[str, Cell], of: str) -> float | None:
+    """Of the rate of bare SQL, from a plain table or from those that have to be joined."""
+    own, bare = row.get("gridward"), row.get(of)
     return own / bare if isinstance(own, float) and isinstance(bare, float) and bare else None
 
 
@@ -283,16 +285,18 @@ def _report(
     show(
         f"Answers a second; {place.households:,} households, {place.grids:,} grids, two processes "
         f"a server. Times: of the faster peer's rate. Of SQL: of the rate of the same page by bare "
-        f"SQL from a plain table. ms: processor time of server and database an answer. Spared: "
-        f"that of the thriftier peer in times of ours. Peak MiB of a process: {peaks}",
+        f"SQL from a plain table; joined: from households, ledger and grids. ms: processor time of "
+        f"server and database an answer. Spared: that of the thriftier peer in times of ours. Peak "
+        f"MiB of a process: {peaks}",
         (
-            "question", "clients", "gridward", "tipg", "pygeoapi", "times", "of SQL", "ms",
-            "tipg ms", "pygeoapi ms", "spared", "slowest ms", "kB", "tipg kB",
+            "question", "clients", "gridward", "tipg", "pygeoapi", "times", "of SQL", "joined",
+            "ms", "tipg ms", "pygeoapi ms", "spared", "slowest ms", "kB", "tipg kB",
         ),
         (
             (
                 *each, *(row.get(name) for name in ("gridward", "tipg", "pygeoapi")), ratio(row),
-                share(row), *(row.get(f"{name} ms") for name in ("gridward", "tipg", "pygeoapi")),
+                share(row, "sql"), share(row, "joined"),
+                *(row.get(f"{name} ms") for name in ("gridward", "tipg", "pygeoapi")),
                 spared(row), row.get("slowest"), row.get("gridward kB"), row.get("tipg kB"),
             )
             for each, row in pages.items()
