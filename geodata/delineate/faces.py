@@ -58,10 +58,13 @@ def node(linework: NDArray[Any]) -> NDArray[Any]:
 
 
 def node_further(noded: NDArray[Any], cuts: NDArray[Any]) -> NDArray[Any]:
-    """Noded lines, noded once more with clean cuts: plain noding, of what the cuts meet only."""
+    """Noded lines, noded once more with clean cuts: plain noding, of what the cuts meet only.
+
+    What was noded anew is one MultiLineString, the last of the array.
+    """
     met = np.unique(shapely.STRtree(noded).query(cuts, predicate="intersects")[1])
-    again = shapely.get_parts(shapely.union_all(np.concatenate([noded[met], cuts])))
-    return np.concatenate([np.delete(noded, met), again])
+    again = shapely.union_all(np.concatenate([noded[met], cuts]))
+    return np.append(np.delete(noded, met), again)
 
 
 def faces_inside(area: Any, noded: NDArray[Any]) -> NDArray[Any]:

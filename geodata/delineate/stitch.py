@@ -61,16 +61,21 @@ def stitch(
         else:
             # two crossings of its own, nearer than a millimetre, would become one and pinch a grid
             agreed[number] = old
-    tree = shapely.STRtree(communities)
-    wanted: list[list[NDArray[np.float64]]] = [[lacking] for _, lacking in compared]
-    for number, places in enumerate(agreed):
-        point, other = tree.query(shapely.points(places), predicate="dwithin", distance=near)
-        for neighbour in np.unique(other[other != number]).tolist():
-            wanted[neighbour].append(places[point[other == neighbour]])
+    places = np.concatenate(agreed)
+    owner = np.repeat(np.arange(len(agreed)), [len(each) for each in agreed])
+    # a place that is not on the neighbour's edge after all is not inserted
+    boxes = shapely.box(*(places - near).T, *(places + near).T)
+    point, neighbour = shapely.STRtree(communities).query(boxes)
+    other = neighbour != owner[point]
+    point, neighbour = point[other], neighbour[other]
+    order = np.argsort(neighbour, kind="stable")
+    bounds = np.searchsorted(neighbour[order], np.arange(len(communities) + 1))
+    wanted = [
+        np.concatenate([lacking, places[point[order[a:b]]]])
+        for (_, lacking), (a, b) in zip(compared, pairwise(bounds), strict=True)
+    ]
     return [
-        insert_vertices(own, np.unique(np.concatenate(points), axis=0), near)
-        if any(map(len, points))
-        else own
+        insert_vertices(own, np.unique(points, axis=0), near) if len(points) else own
         for own, points in zip(grids, wanted, strict=True)
     ]
 

@@ -113,7 +113,7 @@ def tile(
     noded = node(outlines)
     led = lead_on(area, noded, reach) if reach > 0.0 else _NONE
     if len(led):
-        noded = node_further(noded, led)
+        noded = shapely.get_parts(node_further(noded, led))
     faces = _canonical(faces_inside(area, noded))
     cuts = cut_faces(
         faces, item_face(faces, items.xy), items.xy, items.load,

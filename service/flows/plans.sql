@@ -77,15 +77,22 @@ WHERE kind IS NULL
 -- add_versions --
 -- A grid that looks like it did in some plan (coordinate for coordinate) shares that version.
 INSERT INTO grid_version (grid_id, version, kind, flag, reason, households, geometry)
+-- The versions before are looked up for all grids together: one by one, while nothing is known of the
+-- table yet, each would go through all rows that are being added.
 SELECT
     grid.id,
-    1 + coalesce(
-        (SELECT max(version) FROM grid_version WHERE grid_version.grid_id = grid.id), 0
-    ),
+    1 + coalesce(earlier.version, 0),
     staged_grid.kind, staged_grid.flag, staged_grid.reason, staged_grid.households,
     staged_grid.geometry
 FROM staged_grid
 JOIN grid ON grid.code = staged_grid.grid_code
+LEFT JOIN (
+    SELECT grid_version.grid_id, max(grid_version.version) AS version
+    FROM staged_grid
+    JOIN grid ON grid.code = staged_grid.grid_code
+    JOIN grid_version ON grid_version.grid_id = grid.id
+    GROUP BY grid_version.grid_id
+) AS earlier ON earlier.grid_id = grid.id
 WHERE NOT EXISTS (
     SELECT FROM grid_version AS known
     WHERE known.grid_id = grid.id
