@@ -83,7 +83,7 @@ class Effort:
     most: int = 8
     small: int = 150
     last: int = 2
-    deep: int = 25
+    deep: int = 12
     least: int = 3
     uneven: int = 2
     patience: int = 1

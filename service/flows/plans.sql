@@ -51,12 +51,17 @@ FROM (
 WHERE drawn.position = staged_grid.position
 
 -- add_grids --
+-- What is there already is read before the first row is added: of an empty table the planner expects
+-- nothing, and would go through it once a row while it grows.
+WITH known AS MATERIALIZED (
+    SELECT grid.code FROM staged_grid JOIN grid ON grid.code = staged_grid.grid_code
+)
 INSERT INTO grid (code, community_code, number)
 SELECT
     grid_code, community_code,
     CAST(substr(grid_code, length(community_code) + 1) AS integer)
 FROM staged_grid
-WHERE NOT EXISTS (SELECT FROM grid WHERE grid.code = staged_grid.grid_code)
+WHERE NOT EXISTS (SELECT FROM known WHERE known.code = staged_grid.grid_code)
 ORDER BY position
 
 -- inherit_kinds --
@@ -75,10 +80,15 @@ SET kind = coalesce(
 WHERE kind IS NULL
 
 -- add_versions --
--- A grid that looks like it did in some plan (coordinate for coordinate) shares that version.
+-- A grid that looks like it did in some plan (coordinate for coordinate) shares that version. Those
+-- there are already are read before the first is added, as above.
+WITH known AS MATERIALIZED (
+    SELECT grid_version.*
+    FROM staged_grid
+    JOIN grid ON grid.code = staged_grid.grid_code
+    JOIN grid_version ON grid_version.grid_id = grid.id
+)
 INSERT INTO grid_version (grid_id, version, kind, flag, reason, households, geometry)
--- The versions before are looked up for all grids together: one by one, while nothing is known of the
--- table yet, each would go through all rows that are being added.
 SELECT
     grid.id,
     1 + coalesce(earlier.version, 0),
@@ -87,14 +97,10 @@ SELECT
 FROM staged_grid
 JOIN grid ON grid.code = staged_grid.grid_code
 LEFT JOIN (
-    SELECT grid_version.grid_id, max(grid_version.version) AS version
-    FROM staged_grid
-    JOIN grid ON grid.code = staged_grid.grid_code
-    JOIN grid_version ON grid_version.grid_id = grid.id
-    GROUP BY grid_version.grid_id
+    SELECT grid_id, max(version) AS version FROM known GROUP BY grid_id
 ) AS earlier ON earlier.grid_id = grid.id
 WHERE NOT EXISTS (
-    SELECT FROM grid_version AS known
+    SELECT FROM known
     WHERE known.grid_id = grid.id
         AND known.geometry = staged_grid.geometry
         AND (known.kind, known.flag, known.reason)
