@@ -307,6 +307,8 @@ def _options(socket: Path) -> list[str]:
         "random_page_cost": "1.1",
         # compiling costs more than it gains: PostGIS predicates look expensive to the planner
         "jit": "off",
+        # a statement whose program was killed ends as well
+        "client_connection_check_interval": "2s",
         "logging_collector": "off",
         "log_min_messages": "warning",
     }
