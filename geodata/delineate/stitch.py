@@ -51,8 +51,7 @@ def stitch(
         _compared(community, own, near) for community, own in zip(communities, grids, strict=True)
     ]
     fresh = [new for new, _ in compared]
-    feet = [_feet(community, new) for community, new in zip(communities, fresh, strict=True)]
-    agreed = _agreed(communities, feet, _SAME_M / scale)
+    agreed = _agreed(communities, fresh, _SAME_M / scale)
     grids = list(grids)
     for number, (old, new) in enumerate(zip(fresh, agreed, strict=True)):
         moved = _moved(grids[number], old, new)
@@ -132,18 +131,6 @@ def _compared(
         shapely.prepare(boundary)
         fresh = fresh[shapely.dwithin(boundary, shapely.points(fresh), near)]
     return fresh, _places(np.setdiff1d(known, found, assume_unique=True))
-
-
-def _feet(community: Any, places: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The places on a community's boundary that are nearest to some beside it.
-
-    Borders were drawn on a grid of micrometres, and end that far from the edge they end on. Over a
-    province the triangles between would add up to square metres that no grid has.
-    """
-    if len(places) == 0:
-        return places
-    lines = shapely.shortest_line(shapely.boundary(community), shapely.points(places))
-    return np.asarray(shapely.get_coordinates(lines)[::2])
 
 
 def _vertices(shapes: Any) -> NDArray[np.complex128]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from time import perf_counter
 from typing import Any
@@ -16,7 +15,7 @@ from sqlalchemy.orm import Session
 from geodata.delineate.inputs import checked_limits
 from geodata.quality import measure
 from service.flows import plans
-from service.flows.drawing import Search, draw, share_on_barriers
+from service.flows.drawing import Search, draw
 from service.flows.kept import forget
 from service.flows.scope import Area, Progress, find_areas, silent
 
@@ -140,12 +139,9 @@ class _Outcome:
 
 
 def _delineate_area(session: Session, area: Area, search: Search, progress: Progress) -> _Outcome:
-    communities, grids = draw(session, area, search, progress)
+    communities, grids, on_barriers = draw(session, area, search, progress)
     sizes = {name: int(value) for name, value in asdict(search.limits).items()}
-    with ThreadPoolExecutor(1) as beside:
-        measured = beside.submit(measure, grids, communities, **sizes)
-        on_barriers = share_on_barriers(session, area, communities, grids)
-        figures = _figures(measured.result()) | {"on_barriers": on_barriers}
+    figures = _figures(measure(grids, communities, **sizes)) | {"on_barriers": on_barriers}
     codes = communities["code"].tolist()
     saved = plans.save(
         session,

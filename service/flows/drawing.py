@@ -22,17 +22,16 @@ from geodata.delineate.inputs import barrier_lines, checked_communities, communi
 from geodata.delineate.task import Limits, Task
 from geodata.delineate.work import work_off
 from geodata.metric import MetricPlane
-from geodata.quality import border_along
 from service.db.frames import read_frame, read_packed
 from service.db.statements import load_statements
 from service.flows import plans
-from service.flows.ahead import ahead
+from service.flows.borders import Borders
 from service.flows.kept import Kept
 from service.flows.scope import Area, Progress
 from service.flows.spool import Spool
 from service.flows.workers import find_workers
 
-__all__ = ["Search", "draw", "share_on_barriers", "units"]
+__all__ = ["Search", "draw", "units"]
 
 _SQL = load_statements("service.flows", "delineate.sql")
 
@@ -71,7 +70,7 @@ class Search:
 
 def draw(
     session: Session, area: Area, search: Search, progress: Progress
-) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame]:
+) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame, float | None]:
     """Draw the grids of an area.
 
     What a run before this one has drawn of the same input is not drawn again.
@@ -92,6 +91,8 @@ def draw(
     grids : GeoDataFrame
         As ``geodata.delineate.Plan`` has them; a grid that goes on from one that was there before
         has its code.
+    on_barriers : float or None
+        The share of the boundary between grids that lies on barriers; None where there are none.
     """
     # the neighbours are there for the households outside all communities: they may be nearer
     statement = _SQL["communities" if area.whole else "communities_near"]
@@ -114,7 +115,7 @@ def draw(
             _outlines(session, area, places), [run.drawn[code] for code in places["code"]]
         )
         grids["grid_code"] = _hand_on(session, area, places, grids, spool)
-    return places.reset_index(drop=True), grids
+    return places.reset_index(drop=True), grids, run.borders.share_on_barriers
 
 
 class _Run:
@@ -129,6 +130,7 @@ class _Run:
         progress: Progress,
     ) -> None:
         self.drawn: dict[str, Drawn] = {}
+        self.borders = Borders(MetricPlane.of_frame(places))
         self._digests: dict[str, bytes] = {}
         self._session, self._area, self._search = session, area, search
         self._places, self._progress = places, progress
@@ -137,7 +139,9 @@ class _Run:
     def tasks(self, spool: Spool, kept: Kept) -> Iterator[Task]:
         """The tasks of all communities whose grids are not kept from an earlier run."""
         for unit in units(self._places, spool.households):
-            barriers = barrier_lines(_read_barriers(self._session, self._area, unit), unit.crs)
+            found = _read_barriers(self._session, self._area, unit)
+            self.borders.expect(unit["code"].tolist(), found)
+            barriers = barrier_lines(found, unit.crs)
             tasks = {
                 task.code: task
                 for task in community_tasks(
@@ -146,7 +150,7 @@ class _Run:
             }
             digests = {code: digest(task) for code, task in tasks.items()}
             for known in kept.find(digests):
-                self.drawn[known.code] = known
+                self._take(known)
             self._tell()
             for code, task in tasks.items():
                 if code not in self.drawn:
@@ -155,9 +159,13 @@ class _Run:
 
     def keep(self, drawn: Drawn, kept: Kept) -> None:
         """Take the grids of a community in, and keep them for a run after this one."""
-        self.drawn[drawn.code] = drawn
+        self._take(drawn)
         kept.put(self._digests.pop(drawn.code), drawn)
         self._tell()
+
+    def _take(self, drawn: Drawn) -> None:
+        self.drawn[drawn.code] = drawn
+        self.borders.add(drawn)
 
     def _tell(self) -> None:
         self._progress(f"delineate {self._area.dataset}", len(self.drawn), len(self._places))
@@ -203,29 +211,6 @@ def _outlines(session: Session, area: Area, communities: gpd.GeoDataFrame) -> gp
     if area.whole:
         return communities
     return checked_communities(read_frame(session, _SQL["outlines"], _values(area)))
-
-
-def share_on_barriers(
-    session: Session, area: Area, communities: gpd.GeoDataFrame, grids: gpd.GeoDataFrame
-) -> float | None:
-    """The share of the boundary between grids that lies on barriers; None where there is none.
-
-    As ``geodata.quality.measure`` has it, with the barriers of a few communities at a time.
-    """
-    plane = MetricPlane.of_frame(communities)
-    rows = pd.Series(np.arange(len(grids))).groupby(grids["community_code"].to_numpy()).indices
-    loads = grids.groupby("community_code")["households"].sum().to_numpy()
-    along = whole = 0.0
-    barriers = 0
-    source = (
-        (unit["code"], _read_barriers(session, area, unit)) for unit in units(communities, loads)
-    )
-    with ahead(source) as lots:
-        for codes, lines in lots:
-            own = np.concatenate([rows[code] for code in codes])
-            on, length = border_along(grids.iloc[own], lines, plane)
-            along, whole, barriers = along + on, whole + length, barriers + len(lines)
-    return along / whole if barriers and whole > 0 else None
 
 
 def units(places: gpd.GeoDataFrame, households: NDArray[np.int64]) -> Iterator[gpd.GeoDataFrame]:
