@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from shapely import GeometryType
 
 from geodata.along import length_along, segments
-from geodata.coverage.faults import code_column
-from geodata.coverage.overlaps import joined, made_valid, overlapping_pairs
+from geodata.coverage.faults import AREA_TOLERANCE_M2, code_column
+from geodata.coverage.overlaps import joined, left_of, made_valid, overlapping_pairs
 from geodata.inputs import (
     ANY,
     AREAS,
@@ -212,7 +212,7 @@ def _gap_area(
     none = np.empty(0, dtype=np.int64)
     codes = communities[code_column(communities)].astype(str)
     covered = [joined(shapes[members.get(code, none)]) for code in codes]
-    gaps = shapely.difference(areas, np.array(covered, dtype=object))
+    gaps = left_of(areas, np.array(covered, dtype=object), 1.0, AREA_TOLERANCE_M2)
     return float(np.nansum(shapely.area(gaps)))
 
 

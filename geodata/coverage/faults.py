@@ -13,7 +13,7 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from geodata.coverage.overlaps import joined, made_valid, overlapping_pairs
+from geodata.coverage.overlaps import joined, left_of, made_valid, overlapping_pairs
 from geodata.errors import InputError
 from geodata.inputs import AREAS, checked_frame, number, optional_frame
 from geodata.metric import MetricPlane
@@ -212,7 +212,7 @@ def _against_parents(
     bounds = np.searchsorted(owner[order], np.arange(len(areas) + 1))
     children = [order[begin:end] for begin, end in pairwise(bounds)]
     unions = np.array([joined(shapes[own]) for own in children], dtype=object)
-    gaps, parent = shapely.get_parts(shapely.difference(areas, unions), return_index=True)
+    gaps, parent = shapely.get_parts(left_of(areas, unions, unit, tolerance_m2), return_index=True)
     for part, k in zip(gaps, parent, strict=True):
         if part.area * unit > tolerance_m2:
             name = () if named is None else (parent_codes[k],)
@@ -220,7 +220,7 @@ def _against_parents(
             yield "gap", name, part.area * unit, detail, part
 
     # what no union has outside, none of its polygons has
-    strayed = shapely.area(shapely.difference(unions, areas)) * unit > tolerance_m2
+    strayed = shapely.area(left_of(unions, areas, unit, tolerance_m2)) * unit > tolerance_m2
     known = np.flatnonzero(np.append(strayed, False)[owner])
     outside, child = shapely.get_parts(
         shapely.difference(shapes[known], areas[owner[known]]), return_index=True
