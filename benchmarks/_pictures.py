@@ -60,7 +60,7 @@ def steps() -> str:
     fair = area.area / (items.load.sum() / LIMITS.target)
     tiling = tile(
         area, items, lines, np.ones(len(lines)),
-        coarse=0.06 * 400, fine=0.015 * 400, area_cap=0.3 * fair, cut_cost=Weights().cut_cost,
+        coarse=0.06 * 400, fine=0.02 * 400, area_cap=0.3 * fair, cut_cost=Weights().cut_cost,
     )  # fmt: skip
     faces = tile(
         area, items, lines, np.ones(len(lines)),

@@ -48,10 +48,11 @@ class Effort:
     settle : int
         Annealing steps an atom that the best result of all is given at the end.
     starts, least : int
-        Searches at the most and at the least, each from another seed; the best counts. Among large
-        buildings the least are the most.
+        Searches at the most, each from another seed; the best counts. No more than the least are
+        made among large buildings, and where the loads are even.
     uneven : int
-        Searches after which balance counts for more where the loads are not even.
+        Searches that are always made; after them balance counts for more where the loads are not
+        even.
     most, small : int
         Searches at the most where a grid is out of its limits, or well off its share, and nothing
         says that it must be; but among large buildings in more than ``small`` coarse atoms only
@@ -59,7 +60,7 @@ class Effort:
     last, deep : int
         Searches of so many times the steps where a grid is still well off its share then.
     patience : int
-        Searches without a better balance after which no other follows.
+        Searches in a row without a better balance after which no other follows.
     stricter : float
         How many times more it counts then.
     repairs : int

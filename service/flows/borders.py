@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import fsum
+from operator import attrgetter
 
 import geopandas as gpd
 import numpy as np
@@ -39,7 +41,7 @@ class Borders:
     def __init__(self, plane: MetricPlane) -> None:
         self._plane = plane
         self._units: dict[str, _Unit] = {}
-        self._along = self._whole = 0.0
+        self._lengths: list[tuple[float, float]] = []
         self._barriers = 0
 
     def expect(self, codes: Sequence[str], barriers: gpd.GeoDataFrame) -> None:
@@ -54,16 +56,19 @@ class Borders:
         unit.waiting.remove(drawn.code)
         if unit.waiting:
             return
+        # communities come in any order, and the sum shall be the same to the last bit
+        unit.drawn.sort(key=attrgetter("code"))
         counts = [len(each.grids) for each in unit.drawn]
         grids = gpd.GeoDataFrame(
             {"community_code": np.repeat([each.code for each in unit.drawn], counts)},
             geometry=np.concatenate([each.grids for each in unit.drawn]),
             crs=unit.barriers.crs,
         )
-        along, whole = border_along(grids, unit.barriers, self._plane)
-        self._along, self._whole = self._along + along, self._whole + whole
+        self._lengths.append(border_along(grids, unit.barriers, self._plane))
 
     @property
     def share_on_barriers(self) -> float | None:
         """The share of the boundary between grids that lies on barriers; None without any."""
-        return self._along / self._whole if self._barriers and self._whole > 0 else None
+        along = fsum(each for each, _ in self._lengths)
+        whole = fsum(each for _, each in self._lengths)
+        return along / whole if self._barriers and whole > 0 else None
