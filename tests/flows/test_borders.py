@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import permutations
+from itertools import pairwise, permutations
 
 import geopandas as gpd
 import numpy as np
@@ -33,9 +33,7 @@ ROADS = gpd.GeoDataFrame(
 def drawn(code: str) -> Drawn:
     west, _, east, _ = COMMUNITIES.set_index("code").geometry[code].bounds
     places = [west, *CUTS[code], east]
-    grids = np.array(
-        [shapely.box(a, 0.0, b, 0.01) for a, b in zip(places[:-1], places[1:], strict=True)]
-    )
+    grids = np.array([shapely.box(a, 0.0, b, 0.01) for a, b in pairwise(places)])
     nothing = np.full(len(grids), None, dtype=object)
     return Drawn(code, grids, np.full(len(grids), 400), nothing, nothing)
 
