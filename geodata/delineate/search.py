@@ -132,20 +132,20 @@ def search(group: Group, *, weights: Weights, effort: Effort, seed: int) -> NDAr
     forced_out = best.outside > 0.0 and hopeless(group.fine.load, count, group.limits)
     stricter = replace(weights, mu=effort.stricter * weights.mu)
     longer = replace(effort, steps=_LONGER * effort.steps, hotter=float(_LONGER) * effort.hotter)
-    # among large buildings another search is dear and seldom finds more
+    # among large buildings another search is dear and seldom finds more, above all among many
     lumpy = bulky(group.fine.load, float(group.targets[0]))
+    many = lumpy and len(group.coarse.load) > effort.small
     starts = effort.least if lumpy else effort.starts
+    tried = effort.uneven if many else effort.uneven + 1
     for start in range(1, effort.most):
         urgent = (best.outside > 0.0 and not forced_out) or (
-            best.beyond > 0.0
-            and not forced
-            and not (lumpy and len(group.coarse.load) > effort.small)
+            best.beyond > 0.0 and not forced and not many
         )
         if start >= (effort.most if urgent else starts):
             break
         if start >= effort.least and best.even:
             break
-        if start >= effort.uneven and idle >= effort.patience and not urgent:
+        if start >= tried and idle >= effort.patience and not urgent:
             break
         # where balance does not come by itself it is made to count for more
         if best.even or start < effort.uneven:
@@ -160,7 +160,7 @@ def search(group: Group, *, weights: Weights, effort: Effort, seed: int) -> NDAr
     best = min(best, _annealed(group, best.coarse, weighed, slow, effort.hot, seed))
     if best.beyond > 0.0 and not forced:
         best = min(best, _mended(group, best.coarse, stricter, effort, seed))
-    if not lumpy or len(group.coarse.load) <= effort.small:
+    if not many:
         deep = replace(longer, steps=effort.deep * effort.steps)
         for start in range(effort.most, effort.most + effort.last):
             if best.beyond > 0.0 and not forced:
