@@ -10,7 +10,19 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Text, and_, bindparam, cast, false, func, literal, or_, true
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    false,
+    func,
+    literal,
+    or_,
+    true,
+)
 from sqlalchemy.dialects.postgresql import array
 
 from service.catalogue.collection import Collection, Property
@@ -128,6 +140,8 @@ def selected(collection: Collection, selection: Selection) -> list[ColumnElement
         column = collection.column(name)
         if collection.filters[name].type == "strings":
             conditions.append(column.bool_op("@>")(cast(array([value]), column.type)))
+        elif collection.filters[name].type == "integer":  # wider than the column, it finds nothing
+            conditions.append(column == bindparam(None, value, type_=BigInteger))
         else:
             conditions.append(column == value)
     if selection.filter is not None:

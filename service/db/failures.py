@@ -16,7 +16,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 
-from geodata.errors import GridwardError, PlanError, UnavailableError
+from geodata.errors import GridwardError, InputError, PlanError, UnavailableError
 from service.errors import Conflict, Refused
 
 __all__ = ["install", "translate", "translating"]
@@ -69,6 +69,8 @@ def translate(error: psycopg.Error) -> GridwardError | None:
     kind = _lookup(_KINDS, sqlstate)
     if kind is None and isinstance(error, psycopg.OperationalError) and not sqlstate:
         kind = UnavailableError  # the connection broke: the server had no time to say why
+    if kind is None and isinstance(error, psycopg.DataError) and not sqlstate:
+        kind = InputError  # the driver could not send it: text with a NUL
     if kind is None:
         return None
     advice = _lookup(_WHAT_TO_DO, sqlstate)

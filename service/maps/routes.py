@@ -12,6 +12,7 @@ from service.maps import queries
 from service.maps.page import SCRIPT, STYLE_SHEET, content_policy, map_page
 from service.maps.view import View
 from service.settings import Settings
+from service.web.parameters import NO_PARAMETERS, reject_unknown
 from service.web.session import DatabaseSession
 
 __all__ = ["router"]
@@ -32,11 +33,23 @@ def _view(
 CurrentView = Annotated[View, Depends(_view)]
 
 
+def _only(*known: str) -> Any:
+    """A dependency that refuses any other query parameter, and one given twice."""
+
+    def check(request: Request) -> None:
+        reject_unknown(request.query_params, known)
+
+    return Depends(check)
+
+
+_VIEW: Final = _only("bbox", "zoom")
+
+
 def _answer(content: Any) -> Response:
     return Response(script_json(content), media_type="application/json", headers=_PRIVATE)
 
 
-@router.get("")
+@router.get("", dependencies=[_only("dataset")])
 def get_map(request: Request, session: DatabaseSession, dataset: int | None = None) -> Response:
     """Show the map of one data set, the latest by default."""
     settings: Settings = request.app.state.settings
@@ -54,13 +67,13 @@ def get_map(request: Request, session: DatabaseSession, dataset: int | None = No
     return HTMLResponse(page, headers=headers)
 
 
-@router.get("/live.js")
+@router.get("/live.js", dependencies=[NO_PARAMETERS])
 def get_script(request: Request) -> Response:
     """Give the page its script."""
     return _static(request, SCRIPT.content, SCRIPT.etag, "text/javascript")
 
 
-@router.get("/live.css")
+@router.get("/live.css", dependencies=[NO_PARAMETERS])
 def get_style(request: Request) -> Response:
     """Give the page its style sheet."""
     return _static(request, STYLE_SHEET.content, STYLE_SHEET.etag, "text/css")
@@ -73,49 +86,49 @@ def _static(request: Request, content: bytes, etag: str, media_type: str) -> Res
     return Response(content, media_type=media_type, headers=headers)
 
 
-@router.get("/{dataset_id}/grids")
+@router.get("/{dataset_id}/grids", dependencies=[_VIEW])
 def get_grids(session: DatabaseSession, dataset_id: int, view: CurrentView) -> Response:
     """Give the grids of a view, or the divisions above them."""
     return _answer(queries.grids(session, dataset_id=dataset_id, view=view))
 
 
-@router.get("/{dataset_id}/grids/{code}")
+@router.get("/{dataset_id}/grids/{code}", dependencies=[NO_PARAMETERS])
 def get_grid(session: DatabaseSession, dataset_id: int, code: str) -> Response:
     """Give one grid with its team and vacancies."""
     return _answer(queries.grid_details(session, dataset_id=dataset_id, code=code))
 
 
-@router.get("/{dataset_id}/households")
+@router.get("/{dataset_id}/households", dependencies=[_VIEW])
 def get_households(session: DatabaseSession, dataset_id: int, view: CurrentView) -> Response:
     """Give the households of a view, together or place by place."""
     return _answer(queries.households(session, dataset_id=dataset_id, view=view))
 
 
-@router.get("/{dataset_id}/members")
+@router.get("/{dataset_id}/members", dependencies=[_VIEW])
 def get_members(session: DatabaseSession, dataset_id: int, view: CurrentView) -> Response:
     """Give the members of a view."""
     return _answer(queries.members(session, dataset_id=dataset_id, view=view))
 
 
-@router.get("/{dataset_id}/facilities")
+@router.get("/{dataset_id}/facilities", dependencies=[_VIEW])
 def get_facilities(session: DatabaseSession, dataset_id: int, view: CurrentView) -> Response:
     """Give the facilities of a view."""
     return _answer(queries.facilities(session, dataset_id=dataset_id, view=view))
 
 
-@router.get("/{dataset_id}/communities")
+@router.get("/{dataset_id}/communities", dependencies=[_VIEW])
 def get_communities(session: DatabaseSession, dataset_id: int, view: CurrentView) -> Response:
     """Give the boundaries of the communities of a view."""
     return _answer(queries.communities(session, dataset_id=dataset_id, view=view))
 
 
-@router.get("/{dataset_id}/backdrop")
+@router.get("/{dataset_id}/backdrop", dependencies=[_VIEW])
 def get_backdrop(session: DatabaseSession, dataset_id: int, view: CurrentView) -> Response:
     """Give roads, rail and water of a view."""
     return _answer(queries.backdrop(session, dataset_id=dataset_id, view=view))
 
 
-@router.get("/{dataset_id}/search")
+@router.get("/{dataset_id}/search", dependencies=[_only("q")])
 def get_search(
     session: DatabaseSession,
     dataset_id: int,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from typing import Any, Final
@@ -14,7 +13,7 @@ from service.catalogue.editing import Draft
 from service.catalogue.values import LARGEST_INTEGER, parse_moment
 from service.errors import InvalidParameter, UnsupportedMediaType
 
-__all__ = ["check_media_type", "read_draft", "read_object"]
+__all__ = ["check_media_type", "read_draft"]
 
 _MEMBERS: Final = frozenset(
     {"type", "id", "geometry", "properties", "links", "bbox", "crs", "featureType", "conformsTo"}
@@ -33,23 +32,6 @@ def check_media_type(given: str | None, *known: str) -> None:
     plain = (given or "").partition(";")[0].strip().lower()
     if plain not in known:
         raise UnsupportedMediaType(f"Send Content-Type: {' or '.join(known)}.")
-
-
-def read_object(body: bytes) -> dict[str, Any]:
-    """A JSON object.
-
-    Raises
-    ------
-    InputError
-        It is no JSON object in UTF-8.
-    """
-    try:
-        document = json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant)
-    except (UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise InputError(f"The body is no JSON: {error}.") from error
-    if not isinstance(document, dict):
-        raise InputError("The body is no JSON object.")
-    return document
 
 
 def read_draft(
@@ -102,10 +84,6 @@ def read_draft(
         moved=not same,
         identifier=None if identifier is None else str(identifier),
     )
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number")
 
 
 def _properties(

@@ -26,6 +26,8 @@ __all__ = [
 Format = Literal["json", "html"]
 #: The parameters of the items that do not select.
 _PAGING: Final = ("f", "limit", "offset", "token", "sortby", "crs")
+#: A limit that no number of the database holds is beyond the maximum, as any other above it.
+_BEYOND_NUMBERS: Final = re.compile(r"\+?0*[1-9][0-9]{18,400}", re.ASCII)
 _QUALITY: Final = re.compile(r"(?:^|;)\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*(?:;|$)")
 
 
@@ -78,6 +80,8 @@ def parse_limit(text: str | None, limits: Limits) -> int:
     """Rows a page: at least 1; beyond the maximum, the maximum."""
     if text is None:
         return min(limits.default, limits.maximum)
+    if _BEYOND_NUMBERS.fullmatch(text):
+        return limits.maximum
     limit = parse_whole_number("limit", text)
     if limit < 1:
         raise InvalidParameter("limit", "has to be at least 1")

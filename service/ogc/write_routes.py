@@ -21,13 +21,13 @@ from service.db.base import SRID
 from service.db.reader import running_in
 from service.errors import NotFound
 from service.ogc import documents
-from service.ogc.bodies import check_media_type, read_draft, read_object
+from service.ogc.bodies import check_media_type, read_draft
 from service.ogc.context import Chosen
 from service.ogc.links import GEOJSON, JSON, MERGE_PATCH, Site
 from service.ogc.queries import explaining, get_feature
 from service.ogc.versions import check_version, entity_tag
 from service.settings import Settings
-from service.web.bodies import FeatureBody
+from service.web.bodies import FeatureBody, read_object
 from service.web.methods import options, refuse_method
 from service.web.parameters import NO_PARAMETERS, reject_unknown
 from service.web.session import DatabaseSession

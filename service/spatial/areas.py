@@ -23,6 +23,8 @@ __all__ = ["Area", "Circle", "Polygon", "parse_area", "what_lies_within"]
 
 _METRES_PER_DEGREE: Final = 110_574.0
 _LONGEST_RING: Final = 100_000
+#: Degrees of longitude from which on it is not told which way round the earth an edge runs.
+_HALF_ROUND: Final = 180.0
 
 
 class Area(Protocol):
@@ -106,7 +108,7 @@ def _rings(polygon: Any) -> list[Any]:
 def _ring(ring: Any) -> list[list[float]]:
     if not isinstance(ring, list) or not 4 <= len(ring) <= _LONGEST_RING or ring[0] != ring[-1]:
         raise InputError("A ring is not closed, or has fewer than four positions.")
-    positions = []
+    positions: list[list[float]] = []
     for position in ring:
         if not isinstance(position, list) or len(position) not in (2, 3):
             raise InputError("A position is not two or three numbers.")
@@ -115,6 +117,11 @@ def _ring(ring: Any) -> list[list[float]]:
         x, y = float(position[0]), float(position[1])
         if abs(x) > 180.0 or abs(y) > 90.0:
             raise InputError("A position lies beyond 180 or 90 degrees.")
+        if positions and abs(x - positions[-1][0]) >= _HALF_ROUND:
+            raise InputError(
+                "An edge reaches half round the earth: put positions between its ends, or part the "
+                "polygon at the 180th meridian."
+            )
         positions.append([x, y])
     return positions
 

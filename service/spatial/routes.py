@@ -8,7 +8,6 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from geodata.errors import InputError
 from service.divisions import queries as divisions
 from service.divisions.schemas import DivisionStep
 from service.errors import InvalidParameter, UnsupportedMediaType
@@ -28,7 +27,7 @@ from service.spatial.schemas import (
     Within,
 )
 from service.teams.queries import list_nearest_members
-from service.web.bodies import body_of
+from service.web.bodies import body_of, read_object
 from service.web.parameters import NO_PARAMETERS
 from service.web.problems import describe
 from service.web.session import DatabaseSession
@@ -103,7 +102,7 @@ def locate_many(
     if kind == "text/csv":
         given = points.parse_csv(body)
     elif kind in (_GEOJSON, "application/json"):
-        given = points.parse_geojson(_object(body))
+        given = points.parse_geojson(read_object(body))
     else:
         raise UnsupportedMediaType(f"Send Content-Type: text/csv or {_GEOJSON}.")
     found = queries.locate_all(session, given, at=how.at, with_nearest=how.nearest)
@@ -155,7 +154,7 @@ def within_polygon(
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in (_GEOJSON, "application/json"):
         raise UnsupportedMediaType(f"Send Content-Type: {_GEOJSON}.")
-    area = areas.parse_area(_object(body))
+    area = areas.parse_area(read_object(body))
     return Within.model_validate(areas.what_lies_within(session, area=area, limit=how.limit))
 
 
@@ -230,13 +229,3 @@ def _figures(request: Request, rows: Any) -> list[DivisionFigures]:
             figures.href = f"{str(request.base_url).rstrip('/')}/coverage/{row.code}"
         told.append(figures)
     return told
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        document = json.loads(body.decode("utf-8-sig"))
-    except (UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise InputError(f"The body is no JSON: {error}.") from error
-    if not isinstance(document, dict):
-        raise InputError("The body is no JSON object.")
-    return document

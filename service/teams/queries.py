@@ -47,7 +47,7 @@ def list_posts(session: Session, *, grid_id: int, at: date | None = None) -> Seq
     )
     if at is None:
         return session.execute(statement.where(Post.valid_to.is_(None))).all()
-    next_day = at + timedelta(days=1)
+    next_day = at + timedelta(days=1) if at < date.max else at
     held = (Post.valid_from < next_day, or_(Post.valid_to.is_(None), Post.valid_to >= next_day))
     return session.execute(statement.where(*held)).all()
 

@@ -395,7 +395,6 @@ def test_functions_of_filters_are_listed(reader: TestClient) -> None:
         "/collections/grids/items?limit=ten",
         "/collections/grids/items?limit=",
         "/collections/grids/items?limit=1&limit=2",
-        "/collections/grids/items?limit=99999999999999999999",
         "/collections/grids/items?offset=-1",
         "/collections/grids/items?bbox=1,2,3",
         "/collections/grids/items?bbox=1,2,3,4,5",
