@@ -37,13 +37,13 @@ CREATE TABLE peer.grids AS
 ALTER TABLE peer.grids ADD PRIMARY KEY (id);
 CREATE INDEX ON peer.grids USING gist (geometry);
 CREATE INDEX ON peer.grids (community_code);
-CREATE TABLE peer.households AS
+CREATE VIEW peer.households_joined AS
     SELECT household.id, household.reference, address, building, unit, household.households,
         community, grid.code AS grid_code, assignment.method, household.geometry
     FROM household
     LEFT JOIN assignment ON assignment.household_id = household.id
-    LEFT JOIN grid ON grid.id = assignment.grid_id
-    ORDER BY household.id;
+    LEFT JOIN grid ON grid.id = assignment.grid_id;
+CREATE TABLE peer.households AS SELECT * FROM peer.households_joined ORDER BY id;
 ALTER TABLE peer.households ADD PRIMARY KEY (id);
 CREATE INDEX ON peer.households USING gist (geometry);
 -- what Gridward's tiles hold: the same features, attributes and vertices
@@ -123,7 +123,7 @@ class Place:
 def tables(database: Database) -> None:
     """Make the tables of the peers, unless they are there."""
     with database.engine.begin() as connection:
-        if connection.scalar(text("SELECT to_regclass('peer.tile_grids')")) is None:
+        if connection.scalar(text("SELECT to_regclass('peer.households_joined')")) is None:
             connection.exec_driver_sql(_TABLES)
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("ANALYZE"))
