@@ -29,7 +29,7 @@ from service.catalogue.collection import Collection, Property
 from service.catalogue.crs import DEFAULT_CRS, Crs
 from service.catalogue.selection import Box, Interval, Selection
 
-__all__ = ["feature_text", "identifier", "selected"]
+__all__ = ["envelope", "feature_text", "identifier", "in_degrees", "selected"]
 
 _MOST_ARGUMENTS: Final = 90
 _METRIC_DIGITS: Final = 4  # a tenth of a millimetre
@@ -123,6 +123,14 @@ def _geometry_text(collection: Collection, crs: Crs) -> ColumnElement[str]:
     return func.ST_AsGeoJSON(geometry, digits, 0, type_=Text)
 
 
+def in_degrees(collection: Collection) -> ColumnElement[Any]:
+    """Expression for the geometry in EPSG:4326, longitude first."""
+    geometry = collection.column(collection.geometry)
+    if collection.srid == DEFAULT_CRS.srid:
+        return geometry
+    return func.ST_Transform(geometry, DEFAULT_CRS.srid)
+
+
 def identifier(collection: Collection) -> ColumnElement[Any]:
     """Expression for the identifier of a row: its key, several columns joined by a colon."""
     key = collection.key_columns
@@ -163,7 +171,7 @@ def _in_boxes(collection: Collection, boxes: Sequence[Box], crs: Crs) -> ColumnE
 def _envelope(box: Box, crs: Crs, srid: int) -> ColumnElement[Any]:
     west, south, east, north = box
     if west < east and south < north:
-        area = func.ST_MakeEnvelope(*map(_known, box), _known(crs.srid))
+        area = envelope(box, crs.srid)
     else:
         # without width or height it is a line or a point: nothing meets a polygon without area
         corners = (
@@ -177,6 +185,11 @@ def _envelope(box: Box, crs: Crs, srid: int) -> ColumnElement[Any]:
     if longest > 0.0:
         area = func.ST_Segmentize(area, longest)
     return func.ST_Transform(area, srid)
+
+
+def envelope(box: Box, srid: int) -> ColumnElement[Any]:
+    """Expression for a box in the units of a reference system, which the planner shall know."""
+    return func.ST_MakeEnvelope(*map(_known, box), _known(srid))
 
 
 def _known(number: float) -> ColumnElement[float]:
