@@ -115,6 +115,8 @@ class Collection:
         ``light`` rows of a page -> the same with every column, worked out for them alone.
     srid : int
         Of its geometries, as they are kept.
+    heights : bool
+        Whether these have a third coordinate.
     actions : tuple of Action
         What writers may do with its features.
     in_groups : bool
@@ -139,6 +141,7 @@ class Collection:
     light: FromClause | None = None
     details: Callable[[FromClause], FromClause] | None = None
     srid: int = 4326
+    heights: bool = False
     actions: tuple[Action, ...] = ()
     in_groups: bool = False
     further: bool = False

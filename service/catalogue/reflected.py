@@ -63,6 +63,7 @@ _KINDS: Final[dict[str, tuple[PropertyType, TypeEngine[Any]]]] = {
 }
 #: Types whose text is published: it is not what the database compares by.
 _AS_TEXT: Final = frozenset({"uuid", "varchar", "bpchar", "name", "_varchar"})
+#: declared type, without its dimensions -> type in GeoJSON, which has no others
 _TYPE_NAMES: Final = {
     "POINT": "Point",
     "MULTIPOINT": "MultiPoint",
@@ -70,7 +71,10 @@ _TYPE_NAMES: Final = {
     "MULTILINESTRING": "MultiLineString",
     "POLYGON": "Polygon",
     "MULTIPOLYGON": "MultiPolygon",
+    "GEOMETRY": "any",
+    "GEOMETRYCOLLECTION": "any",
 }
+_DIMENSIONS: Final = re.compile(r"(?<!^)(ZM|Z|M)$")
 
 
 def reflect_tables(
@@ -116,6 +120,7 @@ def _reflect(session: Session, schema: str, table: str, key: str | None, label: 
     if missing:
         raise InputError(f"{where}: a row cannot be identified by '{missing[0]}'")
     source, place = _source(schema, table, kept, shape, label)
+    declared = "" if shape is None else shape.geometry_type.upper()
     return Collection(
         name=label,
         title=label,
@@ -123,12 +128,11 @@ def _reflect(session: Session, schema: str, table: str, key: str | None, label: 
         source=source,
         key=keys,
         properties=tuple(_property(each, keys) for each in kept),
-        geometry_type=NO_GEOMETRY
-        if shape is None
-        else _TYPE_NAMES.get(shape.geometry_type.upper(), "any"),
+        geometry_type=_TYPE_NAMES[_DIMENSIONS.sub("", declared)] if declared else NO_GEOMETRY,
         geometry=place,
         search=place,
         srid=SRID if shape is None else shape.srid,
+        heights=declared.endswith(("Z", "ZM")),
         further=True,
     )
 
@@ -138,19 +142,26 @@ def _shape(columns: Sequence[AnyRow], where: str) -> AnyRow | None:
 
     A geography would be published without its place, so it is refused.
     """
-    shapes = [each for each in columns if each.type == "geometry"]
+    shape = next((each for each in columns if each.type == "geometry"), None)
     other = next((each.name for each in columns if each.type == "geography"), None)
-    if not shapes and other is not None:
+    if shape is None and other is not None:
         raise InputError(
             f"{where}: '{other}' is of type geography; name a view that casts it, as "
             f"CAST({other} AS geometry(Point, 4326))"
         )
-    if shapes and not shapes[0].srid:
+    if shape is None:
+        return None
+    if not shape.srid:
         raise InputError(
-            f"{where}: the SRID of '{shapes[0].name}' is not declared; "
+            f"{where}: the SRID of '{shape.name}' is not declared; "
             "give the column a type like geometry(Point, 4326)"
         )
-    return shapes[0] if shapes else None
+    if _DIMENSIONS.sub("", shape.geometry_type.upper()) not in _TYPE_NAMES:
+        raise InputError(
+            f"{where}: '{shape.name}' holds what GeoJSON has no type for ({shape.geometry_type}); "
+            "name a view that makes it one, as with ST_CurveToLine"
+        )
+    return shape
 
 
 def _is_own(session: Session, schema: str, table: str) -> bool:

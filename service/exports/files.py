@@ -45,10 +45,6 @@ _KINDS: Final = {
         for each in ("Point", "MultiPoint", "LineString", "MultiLineString", "MultiPolygon")
     },
 }
-_ANY: Final = "Unknown"
-#: What PostGIS calls the dimensions of geometries with a measure.
-_XYM: Final = 1
-_XYZM: Final = 3
 
 
 def write_file(
@@ -108,22 +104,20 @@ def _columns(collection: Collection) -> Iterator[ColumnElement[Any]]:
 
 
 def _kind(collection: Collection) -> str:
-    """The type of every geometry, as the formats call it."""
-    return _KINDS.get(collection.geometry_type, _ANY)
+    """The type of every geometry, as the formats call it: ``Point``, ``MultiPolygon Z``."""
+    kind = _KINDS.get(collection.geometry_type)
+    if kind is None:
+        return "Unknown"
+    return f"{kind} Z" if collection.heights else kind
 
 
 def _as_bytes(collection: Collection) -> ColumnElement[Any]:
     """The geometry as WKB in degrees, all of one type where it has one; no measures."""
     geometry = in_degrees(collection)
-    if _kind(collection) == "MultiPolygon":
+    if "Polygon" in _kind(collection):
         geometry = func.ST_Multi(geometry)
-    elif _kind(collection) == _ANY:
-        measured = func.ST_Zmflag(geometry)
-        geometry = case(
-            (measured == _XYM, func.ST_Force2D(geometry)),
-            (measured == _XYZM, func.ST_Force3DZ(geometry)),
-            else_=geometry,
-        )
+    if collection.further:
+        geometry = (func.ST_Force3DZ if collection.heights else func.ST_Force2D)(geometry)
     return func.ST_AsBinary(geometry, type_=LargeBinary)
 
 

@@ -79,7 +79,7 @@ def stream_geojson_sequence(
 def stream_csv(
     session: Session, collection: Collection, selection: Selection
 ) -> Generator[bytes, None, None]:
-    """Yield CSV: UTF-8 with byte order mark; points as lon and lat, areas as WKT."""
+    """Yield CSV: UTF-8 with byte order mark; points as lon and lat, what else as WKT."""
     statement = select(*_csv_columns(collection))
     yield _BYTE_ORDER_MARK
     yield from _copy_out(session, _in_order(statement, collection, selection), _CSV_OPTIONS)
@@ -115,6 +115,8 @@ def _csv_columns(collection: Collection) -> Iterator[ColumnElement[Any]]:
     places: dict[str, ColumnElement[Any]] = {}
     if collection.geometry_type == "Point":
         places = {"lon": func.ST_X(geometry), "lat": func.ST_Y(geometry)}
+        if collection.heights:
+            places["height"] = func.ST_Z(geometry)
     elif collection.has_geometry:
         places = {"geometry": func.ST_AsText(geometry)}
     names = column_names(collection, *places)

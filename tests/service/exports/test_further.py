@@ -12,6 +12,7 @@ from typing import Any
 
 import geopandas as gpd
 import pandas as pd
+import pyarrow.parquet
 import pyogrio
 import pytest
 import shapely
@@ -51,6 +52,9 @@ CREATE TABLE city.mixed (id integer PRIMARY KEY, shape geometry(GeometryZM, 4326
 INSERT INTO city.mixed VALUES
     (1, ST_GeomFromEWKT('SRID=4326;POINT(1 2 3 4)')),
     (2, ST_GeomFromEWKT('SRID=4326;POLYGON((0 0 5 9, 1 0 5 9, 1 1 5 9, 0 0 5 9))'));
+CREATE TABLE city.peak (id integer PRIMARY KEY, height text, place geometry(PointZM, 3857));
+INSERT INTO city.peak VALUES
+    (1, 'high', ST_Transform(ST_GeomFromEWKT('SRID=4326;POINT(1 2 300 4)'), 3857));
 CREATE TABLE city.grids (
     fid text, "Name" text, name text, lon integer, geometry text, "share %" float8, "a""b" text,
     day date, moment timestamp, PRIMARY KEY (name), place geometry(Point, 4326)
@@ -63,7 +67,7 @@ INSERT INTO city.grids VALUES
 CREATE TABLE city."城市 树" (id integer PRIMARY KEY, place geometry(Point, 4326));
 INSERT INTO city."城市 树" VALUES (1, ST_SetSRID(ST_MakePoint(1, 2), 4326));
 """
-NAMES = ("tree", "parcel", "road", "plain", "mixed", "grids", "城市 树")
+NAMES = ("tree", "parcel", "road", "plain", "mixed", "peak", "grids", "城市 树")
 FILES = ("gpkg", "parquet", "fgb")
 
 
@@ -78,7 +82,7 @@ def client(city: Settings) -> Iterator[TestClient]:
         yield opened
 
 
-LABELS = ("tree", "parcel", "road", "plain", "mixed", "city.grids", "城市 树")
+LABELS = ("tree", "parcel", "road", "plain", "mixed", "peak", "city.grids", "城市 树")
 
 
 def read(client: TestClient, tmp_path: Path, name: str, suffix: str, query: str = "") -> Any:
@@ -106,7 +110,7 @@ def test_geojson_has_the_features_of_the_items(client: TestClient, name: str) ->
 
 
 @pytest.mark.parametrize("suffix", FILES)
-@pytest.mark.parametrize("name", ["tree", "parcel", "road", "mixed"])
+@pytest.mark.parametrize("name", ["tree", "parcel", "road", "mixed", "peak"])
 def test_files_are_in_degrees_and_in_the_right_place(
     client: TestClient, tmp_path: Path, name: str, suffix: str
 ) -> None:
@@ -159,6 +163,26 @@ def test_a_table_without_a_geometry_is_written(
     plain = read(client, tmp_path, "plain", suffix)
     assert sorted(plain["id"]) == [1, 2]
     assert set(plain["name"].dropna()) == {"one"}
+
+
+def declared(path: Path) -> Any:
+    geo = json.loads(pyarrow.parquet.read_metadata(path).metadata[b"geo"])
+    return geo["columns"]["geometry"]["geometry_types"]
+
+
+@pytest.mark.parametrize("suffix", FILES)
+def test_heights_stay_and_measures_go(client: TestClient, tmp_path: Path, suffix: str) -> None:
+    (peak,) = read(client, tmp_path, "peak", suffix).geometry
+    assert shapely.get_coordinates(peak, include_z=True)[0] == pytest.approx([1, 2, 300])
+    if suffix == "parquet":
+        assert declared(tmp_path / "file.parquet") == ["Point Z"]
+    point, area = read(client, tmp_path, "mixed", suffix).sort_values("id").geometry
+    if suffix == "parquet":
+        assert declared(tmp_path / "file.parquet") == []
+    if suffix != "fgb":  # it has no heights of mixed kinds
+        assert (point.z, shapely.get_coordinates(area, include_z=True)[0][2]) == (3, 5)
+    (row,) = rows_of(client.get("/exports/peak.csv"))
+    assert (row["height_"], float(row["height"])) == ("high", 300)
 
 
 @pytest.mark.parametrize("suffix", FILES)

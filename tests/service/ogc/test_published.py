@@ -46,6 +46,7 @@ SELECT 'Long Street', number, ST_MakeLine(ST_SetSRID(ST_MakePoint(number, 0), 43
 CREATE TABLE city.keyless (name text, place geometry(Point, 4326));
 CREATE TABLE city.plain (id integer PRIMARY KEY, geometry text);
 INSERT INTO city.plain VALUES (1, 'square'), (2, NULL);
+CREATE TABLE city.bent (id integer PRIMARY KEY, line geometry(CircularStringZ, 4326));
 CREATE TABLE city.round (id integer PRIMARY KEY, place geography(Point));
 CREATE TABLE city.loose (id integer PRIMARY KEY, place geometry);
 """
@@ -180,6 +181,7 @@ def test_the_document_describes_them(client: TestClient) -> None:
         ("city.keyless:nothing", "nothing"),
         ("city.tree:height", "identified"),
         ("city.round", "geography"),
+        ("city.bent", "ST_CurveToLine"),
         ("city.loose", "SRID"),
         ("public.household", "Gridward's own"),
         ("public.coverage", "Gridward's own"),
