@@ -35,6 +35,11 @@ _MOST_ARGUMENTS: Final = 90
 _METRIC_DIGITS: Final = 4  # a tenth of a millimetre
 #: Pieces into which a straight edge is cut before it is bent into another reference system.
 _PIECES: Final = 32
+#: Boxes of longer sides, or nearer to a pole, are not brought to the system of a table: few reach
+#: so far. Degrees, and metres.
+_WIDE: Final = 5.0
+_WIDE_M: Final = 500_000.0
+_POLAR: Final = 85.0
 
 
 def feature_text(collection: Collection, crs: Crs = DEFAULT_CRS) -> ColumnElement[str]:
@@ -158,14 +163,27 @@ def selected(collection: Collection, selection: Selection) -> list[ColumnElement
 
 
 def _in_boxes(collection: Collection, boxes: Sequence[Box], crs: Crs) -> ColumnElement[bool]:
-    searched = collection.column(collection.search)
     # a box drawn in to the globe may have turned inside out: it lies wholly beyond it
     kept = [box for box in boxes if box[0] <= box[2] and box[1] <= box[3]]
     if not kept:
         return false()
-    return or_(
-        *(func.ST_Intersects(searched, _envelope(box, crs, collection.srid)) for box in kept)
-    )
+    return or_(*(_meets(collection, box, crs) for box in kept))
+
+
+def _meets(collection: Collection, box: Box, crs: Crs) -> ColumnElement[bool]:
+    """That a feature meets a box, by an index where the box can be brought to its system."""
+    if collection.srid in (crs.srid, DEFAULT_CRS.srid) or not _is_wide(box, crs):
+        searched = collection.column(collection.search)
+        return func.ST_Intersects(searched, _envelope(box, crs, collection.srid))
+    return func.ST_Intersects(in_degrees(collection), _envelope(box, crs, DEFAULT_CRS.srid))
+
+
+def _is_wide(box: Box, crs: Crs) -> bool:
+    west, south, east, north = box
+    if not crs.in_degrees:
+        return max(east - west, north - south) > _WIDE_M
+    polar = max(abs(south), abs(north)) > _POLAR
+    return polar or max(east - west, north - south) > _WIDE
 
 
 def _envelope(box: Box, crs: Crs, srid: int) -> ColumnElement[Any]:

@@ -17,12 +17,14 @@ from sqlalchemy import (
     Select,
     Subquery,
     Text,
+    and_,
     case,
     cast,
     func,
     null,
     or_,
     select,
+    true,
 )
 
 from geodata.errors import GridwardError
@@ -47,6 +49,11 @@ _TOGETHER: Final = 64
 _STEPS: Final = 2048
 #: ... but not from this zoom on.
 _EXACT_FROM_ZOOM: Final = 16
+#: A tile's side divided by this, half a pixel, is the least side of an area, or length of a line.
+_LEAST: Final = 1024
+#: What PostGIS takes for the dimension of areas and of lines.
+_OF_AREAS: Final = 2
+_OF_LINES: Final = 1
 #: Tiles of smaller zooms are wider than many reference systems reach.
 _NARROW_FROM_ZOOM: Final = 6
 #: Pieces into which the edges of a tile are cut before they are bent into another system.
@@ -64,7 +71,9 @@ def draw_further(run: Run, layer: Layer, tile: Tile) -> bytes:
         raise ValueError(f"{layer.name} is no further table")
     near = _near(run, collection, tile)
     if collection.geometry_type == "Point":
-        return _draw_points(run, collection, tile, near)
+        return _draw_points(run, collection, tile, true() if near is None else near)
+    if near is None:
+        near = in_degrees(collection).bool_op("&&")(envelope(_degrees(tile), _DEGREES))
     return _draw_shapes(run, collection, tile, near)
 
 
@@ -130,21 +139,37 @@ def _shapes(
     tolerance: float,
 ) -> Select[int, bytes]:
     """The largest lines, areas or whatever it is, by the boxes around them."""
-    shape = collection.column(collection.geometry)
+    shape, name = collection.column(collection.geometry), _free("place", collection)
     size = (func.ST_XMax(shape) - func.ST_XMin(shape)) + (func.ST_YMax(shape) - func.ST_YMin(shape))
-    drawn = _placed(collection, tile)
-    if tolerance:
-        drawn = func.ST_Simplify(drawn, tolerance, True)
     chosen = (
-        select(
-            *_columns(collection),
-            _in_tile(drawn, tile, _MARGIN).label(_free("geometry", collection)),
-        )
+        select(*_columns(collection), _placed(collection, tile).label(name))
         .where(near)
         .order_by(size.desc().nulls_last(), *collection.key_columns)
         .limit(most)
+        .subquery("chosen")
     )
-    return _as_tile(collection, chosen.subquery("drawn"))
+    kept = [each for each in chosen.c if each.name != name]
+    shown = _in_tile(_visible(chosen.c[name], tile, tolerance), tile, _MARGIN)
+    drawn = select(*kept, shown.label(_free("geometry", collection)))
+    return _as_tile(collection, drawn.subquery("drawn"))
+
+
+def _visible(place: ColumnElement[Any], tile: Tile, tolerance: float) -> ColumnElement[Any]:
+    """A shape simplified, or as small a one as can be seen in its stead."""
+    least = _side(tile) / _LEAST
+    spot = func.ST_Expand(func.ST_Centroid(func.ST_Envelope(place)), least / 2.0)
+    ring = func.ST_ExteriorRing(spot)
+    stroke = func.ST_MakeLine(func.ST_PointN(ring, 1), func.ST_PointN(ring, 3))
+    small = and_(
+        func.ST_XMax(place) - func.ST_XMin(place) < least,
+        func.ST_YMax(place) - func.ST_YMin(place) < least,
+    )
+    plain = func.ST_Simplify(place, tolerance, True) if tolerance else place
+    return case(
+        (and_(small, func.ST_Dimension(place) == _OF_AREAS), spot),
+        (and_(small, func.ST_Dimension(place) == _OF_LINES), stroke),
+        else_=plain,
+    )
 
 
 def _inside(
@@ -227,25 +252,29 @@ def _placed(collection: Collection, tile: Tile) -> ColumnElement[Any]:
     return func.ST_Transform(kept, _WEB_MERCATOR)
 
 
-def _near(run: Run, collection: Collection, tile: Tile) -> ColumnElement[bool]:
-    """The condition that a geometry may be in a tile, by an index where there is one."""
-    place, bound = collection.column(collection.search), tile.bound()
-    degrees: Box = (bound["lon_west"], bound["lat_south"], bound["lon_east"], bound["lat_north"])
+def _near(run: Run, collection: Collection, tile: Tile) -> ColumnElement[bool] | None:
+    """The condition that a geometry may be in a tile, by an index where there is one.
+
+    None where the tile cannot be brought to the system of the table.
+    """
+    bound = tile.bound()
     if collection.srid == _DEGREES:
-        box = degrees
+        box: Box | None = _degrees(tile)
     elif collection.srid == _WEB_MERCATOR:
-        box = (
-            bound["mercator_west"],
-            bound["mercator_south"],
-            bound["mercator_east"],
-            bound["mercator_north"],
-        )
+        west, south = bound["mercator_west"], bound["mercator_south"]
+        box = (west, south, bound["mercator_east"], bound["mercator_north"])
+    elif tile.zoom >= _NARROW_FROM_ZOOM:
+        box = _box_in(run, _degrees(tile), collection.srid)
     else:
-        found = _box_in(run, degrees, collection.srid) if tile.zoom >= _NARROW_FROM_ZOOM else None
-        if found is None:
-            return in_degrees(collection).bool_op("&&")(envelope(degrees, _DEGREES))
-        box = found
-    return place.bool_op("&&")(envelope(box, collection.srid))
+        box = None
+    if box is None:
+        return None
+    return collection.column(collection.search).bool_op("&&")(envelope(box, collection.srid))
+
+
+def _degrees(tile: Tile) -> Box:
+    bound = tile.bound()
+    return bound["lon_west"], bound["lat_south"], bound["lon_east"], bound["lat_north"]
 
 
 def _box_in(run: Run, box: Box, srid: int) -> Box | None:

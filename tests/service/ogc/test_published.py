@@ -46,6 +46,10 @@ SELECT 'Long Street', number, ST_MakeLine(ST_SetSRID(ST_MakePoint(number, 0), 43
 CREATE TABLE city.keyless (name text, place geometry(Point, 4326));
 CREATE TABLE city.plain (id integer PRIMARY KEY, geometry text);
 INSERT INTO city.plain VALUES (1, 'square'), (2, NULL);
+CREATE TABLE city.utm (id integer PRIMARY KEY, place geometry(Point, 32650));
+INSERT INTO city.utm
+SELECT number, ST_Transform(ST_SetSRID(ST_MakePoint(117 + number, 31), 4326), 32650)
+FROM generate_series(0, 2) AS number;
 CREATE TABLE city.bent (id integer PRIMARY KEY, line geometry(CircularStringZ, 4326));
 CREATE TABLE city.round (id integer PRIMARY KEY, place geography(Point));
 CREATE TABLE city.loose (id integer PRIMARY KEY, place geometry);
@@ -68,7 +72,14 @@ def city(
 
 @pytest.fixture(scope="module")
 def client(city: Settings) -> Iterator[TestClient]:
-    named = ("city.tree", "city.tall_tree:id", "city.grids", "city.segment", "city.plain")
+    named = (
+        "city.tree",
+        "city.tall_tree:id",
+        "city.grids",
+        "city.segment",
+        "city.plain",
+        "city.utm",
+    )
     settings = city.model_copy(update={"publish": named})
     with TestClient(create_app(settings), base_url="http://127.0.0.1:8000") as opened:
         yield opened
@@ -76,7 +87,7 @@ def client(city: Settings) -> Iterator[TestClient]:
 
 def test_tables_are_listed_after_our_own(client: TestClient) -> None:
     listed = [each["id"] for each in client.get("/collections").json()["collections"]]
-    assert listed == [*COLLECTIONS, "tree", "tall_tree", "city.grids", "segment", "plain"]
+    assert listed == [*COLLECTIONS, "tree", "tall_tree", "city.grids", "segment", "plain", "utm"]
     tree = client.get("/collections/tree").json()
     assert tree["description"] == "Trees along the streets."
     assert tree["storageCrs"] == "http://www.opengis.net/def/crs/EPSG/0/3857"
@@ -143,6 +154,32 @@ def test_every_page_of_every_table(client: TestClient, name: str, count: int) ->
         assert client.get(f"/collections/{name}/items/{feature['id']}").status_code == 200
     assert client.get(f"/collections/{name}/items?f=html").status_code == 200
     assert client.get(f"/collections/{name}/schema").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["utm", "tree"])
+@pytest.mark.parametrize(
+    ("box", "of_utm", "of_trees"),
+    [
+        ("-180,-90,180,90", 3, 20),
+        ("-180,-90,0.0051,90", 0, 5),
+        ("116.5,-90,118.5,90", 2, 0),
+        ("116.5,30.9,117.5,31.1", 1, 0),
+        ("117.5,30.9,116.5,31.1", 2, 0),
+        ("-100,40,-99,41", 0, 0),
+        ("-100,88,-99,90", 0, 0),
+    ],
+)
+def test_boxes_of_any_width_are_brought_to_any_system(
+    client: TestClient, name: str, box: str, of_utm: int, of_trees: int
+) -> None:
+    found = client.get(f"/collections/{name}/items?bbox={box}")
+    assert found.status_code == 200, found.text
+    count = of_utm if name == "utm" else of_trees
+    assert len(found.json()["features"]) == count
+    mercator = "http://www.opengis.net/def/crs/EPSG/0/3857"
+    world = f"-20037508,-20037508,20037508,20037508&bbox-crs={mercator}"
+    whole = client.get(f"/collections/{name}/items?bbox={world}").json()["features"]
+    assert len(whole) == (3 if name == "utm" else 20)
 
 
 def test_a_table_without_a_geometry_has_features_without_a_place(client: TestClient) -> None:

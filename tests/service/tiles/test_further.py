@@ -151,7 +151,7 @@ def test_a_point_is_where_it_is(client: TestClient, layer: str, matrix_set: str)
 
 
 @pytest.mark.parametrize("matrix_set", MATRIX_SETS)
-@pytest.mark.parametrize("z", [12, 14, 16, 18])
+@pytest.mark.parametrize("z", LEVELS)
 @pytest.mark.parametrize("layer", ["parcel", "road"])
 def test_lines_and_areas_are_all_there(
     client: TestClient, layer: str, matrix_set: str, z: int
