@@ -20,6 +20,7 @@ import shapely
 from pyproj import CRS
 
 from geodata.errors import UnavailableError
+from geodata.labels import free_name
 from geodata.schema import STORAGE_CRS
 
 __all__ = ["BATCH_SUFFIXES", "write_batches"]
@@ -67,7 +68,7 @@ def write_batches(
     geometry : str
         The geometry column.
     geometry_type : str
-        ``Point``, ``MultiPolygon`` and so on, of every geometry.
+        ``Point``, ``MultiPolygon`` and so on, of every geometry; ``Unknown`` where they differ.
     layer : str
         Layer of a GeoPackage or FlatGeobuf.
     index : bool
@@ -90,6 +91,8 @@ def write_batches(
     }
     if path.suffix == ".fgb":
         options["SPATIAL_INDEX"] = "YES" if index else "NO"
+    else:
+        options["FID"] = free_name("fid", schema.names)
     command = [sys.executable, "-m", "geodata.batches", str(path), json.dumps(options)]
     process = subprocess.Popen(  # noqa: S603 - our own program; the path is no command
         command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, pipesize=_PIPE_BYTES
@@ -154,7 +157,7 @@ def _write_parquet(
             box = _around(box, batch.column(geometry))
         column: dict[str, Any] = {
             "encoding": "WKB",
-            "geometry_types": [geometry_type],
+            "geometry_types": [] if geometry_type == "Unknown" else [geometry_type],
             "crs": CRS.from_user_input(STORAGE_CRS).to_json_dict(),
         }
         if box is not None:

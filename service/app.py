@@ -14,8 +14,8 @@ from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddle
 from starlette.staticfiles import StaticFiles
 
 from geodata.assets import VENDOR_URL
+from service.catalogue.context import open_catalogue
 from service.catalogue.published import COLLECTIONS
-from service.catalogue.reflected import reflect_tables
 from service.db.asking import AsyncReader
 from service.db.engine import Database
 from service.exports.job_routes import router as jobs_router
@@ -86,8 +86,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         with Database(settings) as database:
             app.state.database = database
             with database.session() as session:
-                tables = reflect_tables(session, settings.publish, taken=COLLECTIONS)
-            app.state.catalogue = {**COLLECTIONS, **tables}
+                app.state.catalogue = open_catalogue(session, settings.publish)
             app.state.reader = AsyncReader(database.connect_to_read)
             try:
                 yield

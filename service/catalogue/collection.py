@@ -14,11 +14,23 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import ColumnElement, FromClause
 
-__all__ = ["ACTIONS", "Action", "Catalogue", "Collection", "Property", "PropertyType"]
+__all__ = [
+    "ACTIONS",
+    "NO_GEOMETRY",
+    "Action",
+    "Catalogue",
+    "Collection",
+    "Property",
+    "PropertyType",
+]
 
 PropertyType = Literal["string", "integer", "number", "boolean", "date-time", "date", "strings"]
 Action = Literal["create", "replace", "update", "delete"]
 ACTIONS: Final[tuple[Action, ...]] = ("create", "replace", "update", "delete")
+#: Type of the geometries of a table that has none: each is null.
+NO_GEOMETRY: Final = "none"
+#: Characters of a written text, where its property says nothing else.
+_LONGEST_TEXT: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +51,8 @@ class Property:
         Whether it is taken from a feature that is written.
     required : bool
         Whether a new feature must have it.
+    longest : int
+        Characters that a text, or each of a list, may have when it is written.
     choices : tuple of str
         The only values that it takes, where there are few.
     unit : str, optional
@@ -53,6 +67,7 @@ class Property:
     filterable: bool = True
     writable: bool = False
     required: bool = False
+    longest: int = _LONGEST_TEXT
     choices: tuple[str, ...] = ()
     unit: str | None = None
     role: str | None = None
@@ -79,7 +94,7 @@ class Collection:
     properties : tuple of Property
         The published columns, in order.
     geometry_type : str
-        GeoJSON type of the geometries, for the schema.
+        GeoJSON type of the geometries, for the schema; ``any`` or :data:`NO_GEOMETRY`.
     geometry : str
         Column with the published geometry.
     search : str
@@ -100,12 +115,14 @@ class Collection:
         ``light`` rows of a page -> the same with every column, worked out for them alone.
     srid : int
         Of its geometries, as they are kept.
+    heights : bool
+        Whether these have a third coordinate.
     actions : tuple of Action
         What writers may do with its features.
     in_groups : bool
         Whether several features can be changed at once.
-    exported : bool
-        Whether ``/exports`` offers it.
+    further : bool
+        Whether it is a table that the settings name, whose changes Gridward does not see.
     """
 
     name: str
@@ -124,13 +141,19 @@ class Collection:
     light: FromClause | None = None
     details: Callable[[FromClause], FromClause] | None = None
     srid: int = 4326
+    heights: bool = False
     actions: tuple[Action, ...] = ()
     in_groups: bool = False
-    exported: bool = True
+    further: bool = False
 
     def column(self, name: str) -> ColumnElement[Any]:
         """The source's column of that name."""
         return self.source.c[name]
+
+    @property
+    def has_geometry(self) -> bool:
+        """Whether its features may have a place."""
+        return self.geometry_type != NO_GEOMETRY
 
     def cheapest(self, names: Iterable[str]) -> Collection:
         """The collection itself, or the one of its ``light`` rows if that has these columns."""

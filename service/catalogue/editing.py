@@ -65,6 +65,9 @@ class Editor(Protocol):
 class GroupEditor(Protocol):
     """Writes several features at once, where none can change alone."""
 
+    def hold(self, session: Session, identifiers: Sequence[str]) -> None:
+        """Hold features until the transaction ends, so that their versions stay what they are."""
+
     def change(
         self, session: Session, changes: Sequence[tuple[str | None, Draft | None]]
     ) -> list[str]:

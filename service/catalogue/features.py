@@ -29,12 +29,17 @@ from service.catalogue.collection import Collection, Property
 from service.catalogue.crs import DEFAULT_CRS, Crs
 from service.catalogue.selection import Box, Interval, Selection
 
-__all__ = ["feature_text", "identifier", "selected"]
+__all__ = ["envelope", "feature_text", "identifier", "in_degrees", "selected"]
 
 _MOST_ARGUMENTS: Final = 90
 _METRIC_DIGITS: Final = 4  # a tenth of a millimetre
 #: Pieces into which a straight edge is cut before it is bent into another reference system.
 _PIECES: Final = 32
+#: Boxes of longer sides, or nearer to a pole, are not brought to the system of a table: few reach
+#: so far. Degrees, and metres.
+_WIDE: Final = 5.0
+_WIDE_M: Final = 500_000.0
+_POLAR: Final = 85.0
 
 
 def feature_text(collection: Collection, crs: Crs = DEFAULT_CRS) -> ColumnElement[str]:
@@ -123,6 +128,14 @@ def _geometry_text(collection: Collection, crs: Crs) -> ColumnElement[str]:
     return func.ST_AsGeoJSON(geometry, digits, 0, type_=Text)
 
 
+def in_degrees(collection: Collection) -> ColumnElement[Any]:
+    """Expression for the geometry in EPSG:4326, longitude first."""
+    geometry = collection.column(collection.geometry)
+    if collection.srid == DEFAULT_CRS.srid:
+        return geometry
+    return func.ST_Transform(geometry, DEFAULT_CRS.srid)
+
+
 def identifier(collection: Collection) -> ColumnElement[Any]:
     """Expression for the identifier of a row: its key, several columns joined by a colon."""
     key = collection.key_columns
@@ -150,20 +163,33 @@ def selected(collection: Collection, selection: Selection) -> list[ColumnElement
 
 
 def _in_boxes(collection: Collection, boxes: Sequence[Box], crs: Crs) -> ColumnElement[bool]:
-    searched = collection.column(collection.search)
     # a box drawn in to the globe may have turned inside out: it lies wholly beyond it
     kept = [box for box in boxes if box[0] <= box[2] and box[1] <= box[3]]
     if not kept:
         return false()
-    return or_(
-        *(func.ST_Intersects(searched, _envelope(box, crs, collection.srid)) for box in kept)
-    )
+    return or_(*(_meets(collection, box, crs) for box in kept))
+
+
+def _meets(collection: Collection, box: Box, crs: Crs) -> ColumnElement[bool]:
+    """That a feature meets a box, by an index where the box can be brought to its system."""
+    if collection.srid in (crs.srid, DEFAULT_CRS.srid) or not _is_wide(box, crs):
+        searched = collection.column(collection.search)
+        return func.ST_Intersects(searched, _envelope(box, crs, collection.srid))
+    return func.ST_Intersects(in_degrees(collection), _envelope(box, crs, DEFAULT_CRS.srid))
+
+
+def _is_wide(box: Box, crs: Crs) -> bool:
+    west, south, east, north = box
+    if not crs.in_degrees:
+        return max(east - west, north - south) > _WIDE_M
+    polar = max(abs(south), abs(north)) > _POLAR
+    return polar or max(east - west, north - south) > _WIDE
 
 
 def _envelope(box: Box, crs: Crs, srid: int) -> ColumnElement[Any]:
     west, south, east, north = box
     if west < east and south < north:
-        area = func.ST_MakeEnvelope(*map(_known, box), _known(crs.srid))
+        area = envelope(box, crs.srid)
     else:
         # without width or height it is a line or a point: nothing meets a polygon without area
         corners = (
@@ -177,6 +203,11 @@ def _envelope(box: Box, crs: Crs, srid: int) -> ColumnElement[Any]:
     if longest > 0.0:
         area = func.ST_Segmentize(area, longest)
     return func.ST_Transform(area, srid)
+
+
+def envelope(box: Box, srid: int) -> ColumnElement[Any]:
+    """Expression for a box in the units of a reference system, which the planner shall know."""
+    return func.ST_MakeEnvelope(*map(_known, box), _known(srid))
 
 
 def _known(number: float) -> ColumnElement[float]:

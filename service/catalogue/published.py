@@ -39,6 +39,7 @@ _DATASET: Final = Property(
 )
 _OWN_DATASET: Final = Property("dataset", "Data set that it came with")
 _POINT_DIGITS: Final = 7  # about a centimetre
+_LONG_TEXT: Final = 500
 _WRITTEN_OF_GRIDS: Final = {
     "named": ("grid_code", "community_code"),
     "described": ("kind", "flag", "reason", "parts"),
@@ -184,7 +185,7 @@ def _households() -> Collection:
         key=("id",),
         properties=(
             Property("reference", "Reference in its data set", writable=True, required=True),
-            Property("address", "Address", writable=True),
+            Property("address", "Address", writable=True, longest=_LONG_TEXT),
             Property("building", "Building", writable=True),
             Property("unit", "Unit", writable=True),
             Property(
@@ -242,7 +243,12 @@ def _assignments() -> Collection:
             Property("method", "How it came there: covers, boundary, ...", choices=METHODS),
             Property("distance_m", "Distance to the grid in metres", "number", unit="m"),
             Property("at", "When it was assigned", "date-time", role="primary-interval-start"),
-            Property("reason", "Why, for an exception or a manual assignment", writable=True),
+            Property(
+                "reason",
+                "Why, for an exception or a manual assignment",
+                writable=True,
+                longest=_LONG_TEXT,
+            ),
             _OWN_DATASET,
         ),
         geometry_type="Point",

@@ -24,6 +24,7 @@ from sqlalchemy import (
     Text,
     cast,
     func,
+    null,
     select,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -31,9 +32,16 @@ from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeEngine
 
 from geodata.errors import InputError
-from service.catalogue.collection import Catalogue, Collection, Property, PropertyType
+from geodata.labels import free_name
+from service.catalogue.collection import (
+    NO_GEOMETRY,
+    Catalogue,
+    Collection,
+    Property,
+    PropertyType,
+)
 from service.catalogue.selection import PARAMETERS
-from service.db.base import Base
+from service.db.base import SRID, Base
 from service.db.rows import AnyRow
 from service.db.statements import load_statements
 
@@ -55,6 +63,7 @@ _KINDS: Final[dict[str, tuple[PropertyType, TypeEngine[Any]]]] = {
 }
 #: Types whose text is published: it is not what the database compares by.
 _AS_TEXT: Final = frozenset({"uuid", "varchar", "bpchar", "name", "_varchar"})
+#: declared type, without its dimensions -> type in GeoJSON, which has no others
 _TYPE_NAMES: Final = {
     "POINT": "Point",
     "MULTIPOINT": "MultiPoint",
@@ -62,7 +71,10 @@ _TYPE_NAMES: Final = {
     "MULTILINESTRING": "MultiLineString",
     "POLYGON": "Polygon",
     "MULTIPOLYGON": "MultiPolygon",
+    "GEOMETRY": "any",
+    "GEOMETRYCOLLECTION": "any",
 }
+_DIMENSIONS: Final = re.compile(r"(?<!^)(ZM|Z|M)$")
 
 
 def reflect_tables(
@@ -75,8 +87,7 @@ def reflect_tables(
     Raises
     ------
     InputError
-        A table is not there, has no geometry or nothing that identifies a row; the message says
-        what to do.
+        A table is not there, or has nothing that identifies a row; the message says what to do.
     """
     found: dict[str, Collection] = {}
     for name in names:
@@ -101,34 +112,56 @@ def _reflect(session: Session, schema: str, table: str, key: str | None, label: 
     if _is_own(session, schema, table):
         raise InputError(f"{where} is Gridward's own; what is public of it is published already")
     columns = session.execute(_SQL["columns"], {"oid": relation.oid}).all()
-    shapes = [each for each in columns if each.type == "geometry"]
-    if not shapes:
-        raise InputError(f"{where} has no column of type geometry")
-    shape = shapes[0]
-    if not shape.srid:
-        raise InputError(
-            f"{where}: the SRID of '{shape.name}' is not declared; "
-            "give the column a type like geometry(Point, 4326)"
-        )
+    shape = _shape(columns, where)
     keys = _key(session, relation, columns, key, where)
     kept = [each for each in columns if each.type in _KINDS or each.type == "uuid"]
     fit = {each.name for each in kept if _property(each, keys).type in ("string", "integer")}
     missing = [name for name in keys if name not in fit]
     if missing:
         raise InputError(f"{where}: a row cannot be identified by '{missing[0]}'")
+    source, place = _source(schema, table, kept, shape, label)
+    declared = "" if shape is None else shape.geometry_type.upper()
     return Collection(
         name=label,
         title=label,
         description=relation.comment or f"The table {schema}.{table}.",
-        source=_source(schema, table, kept, shape, label),
+        source=source,
         key=keys,
         properties=tuple(_property(each, keys) for each in kept),
-        geometry_type=_TYPE_NAMES.get(shape.geometry_type.upper(), "any"),
-        geometry=shape.name,
-        search=shape.name,
-        srid=shape.srid,
-        exported=False,
+        geometry_type=_TYPE_NAMES[_DIMENSIONS.sub("", declared)] if declared else NO_GEOMETRY,
+        geometry=place,
+        search=place,
+        srid=SRID if shape is None else shape.srid,
+        heights=declared.endswith(("Z", "ZM")),
+        further=True,
     )
+
+
+def _shape(columns: Sequence[AnyRow], where: str) -> AnyRow | None:
+    """The first geometry, which is the one published; None where the table has none.
+
+    A geography would be published without its place, so it is refused.
+    """
+    shape = next((each for each in columns if each.type == "geometry"), None)
+    other = next((each.name for each in columns if each.type == "geography"), None)
+    if shape is None and other is not None:
+        raise InputError(
+            f"{where}: '{other}' is of type geography; name a view that casts it, as "
+            f"CAST({other} AS geometry(Point, 4326))"
+        )
+    if shape is None:
+        return None
+    if not shape.srid:
+        raise InputError(
+            f"{where}: the SRID of '{shape.name}' is not declared; "
+            "give the column a type like geometry(Point, 4326)"
+        )
+    if _DIMENSIONS.sub("", shape.geometry_type.upper()) not in _TYPE_NAMES:
+        raise InputError(
+            f"{where}: '{shape.name}' holds what GeoJSON has no type for ({shape.geometry_type}); "
+            "name a view that makes it one, as with ST_CurveToLine"
+        )
+    return shape
 
 
 def _is_own(session: Session, schema: str, table: str) -> bool:
@@ -154,15 +187,18 @@ def _key(
 
 
 def _source(
-    schema: str, table: str, kept: Sequence[AnyRow], shape: AnyRow, label: str
-) -> FromClause:
-    """Rows with the published columns alone, in the types that they are published as."""
-    geometry: TypeEngine[Any] = Geometry("GEOMETRY", srid=shape.srid)
+    schema: str, table: str, kept: Sequence[AnyRow], shape: AnyRow | None, label: str
+) -> tuple[FromClause, str]:
+    """Rows with the published columns alone, in their published types, and which is the geometry.
+
+    A table without one has a column of nulls for it.
+    """
+    geometry: TypeEngine[Any] = Geometry("GEOMETRY", srid=SRID if shape is None else shape.srid)
     rows = Table(
         table,
         MetaData(),
         *(Column(each.name, _type_of(each)) for each in kept),
-        Column(shape.name, geometry),
+        *([] if shape is None else [Column(shape.name, geometry)]),
         schema=schema,
     )
     columns: list[Any] = []
@@ -175,7 +211,13 @@ def _source(
         elif each.type == "timestamp":  # without a zone: taken as UTC
             column = func.timezone("UTC", column, type_=_type_of(each)).label(each.name)
         columns.append(column)
-    return select(*columns, rows.c[shape.name]).subquery(f"published_{label.replace('.', '_')}")
+    if shape is None:
+        place = free_name("geometry", rows.c.keys())
+        columns.append(cast(null(), geometry).label(place))
+    else:
+        place = shape.name
+        columns.append(rows.c[place])
+    return select(*columns).subquery(f"published_{label.replace('.', '_')}"), place
 
 
 def _type_of(each: AnyRow) -> TypeEngine[Any]:

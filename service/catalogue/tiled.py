@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["TILED", "TILESETS", "TILES_CONFORMANCE"]
+from service.catalogue.collection import Collection
 
-#: Collections that are served as vector tiles too.
+__all__ = ["TILED", "TILESETS", "TILES_CONFORMANCE", "is_tiled"]
+
+#: Our own collections that are served as vector tiles too.
 TILED: Final = ("grids", "divisions", "households", "members")
 #: Relation of the link from a collection to its tile sets.
 TILESETS: Final = "http://www.opengis.net/def/rel/ogc/1.0/tilesets-vector"
@@ -19,3 +21,8 @@ TILES_CONFORMANCE: Final = (
     f"{_BASE}mvt",
     f"{_BASE}oas30",
 )
+
+
+def is_tiled(collection: Collection) -> bool:
+    """Whether there are vector tiles of a collection: of some of ours, of every further place."""
+    return collection.name in TILED or (collection.further and collection.has_geometry)

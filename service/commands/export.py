@@ -55,7 +55,7 @@ def export(
         typer.Argument(
             metavar="NAME",
             help="grids, households, assignments, members, posts, vacancies, coverage, divisions "
-            "or facilities.",
+            "facilities, or a table of GRIDWARD_PUBLISH.",
         ),
     ],
     out: Output,
@@ -93,6 +93,8 @@ def save_collection(
 ) -> Path:
     """Write a published collection, or the part of one data set, to a file.
 
+    What the settings name as further tables is published as well.
+
     ``written`` is called with the number of rows written since the last time.
 
     Raises
@@ -100,15 +102,19 @@ def save_collection(
     NotFound
         There is no such collection.
     InputError
-        The suffix names no format.
+        The suffix names no format, the rows have no data set, or a further table is not there.
     UnavailableError
         The file cannot be written.
     """
+    from service.catalogue.context import open_catalogue
     from service.catalogue.published import find_collection
     from service.catalogue.selection import Selection
     from service.exports.save import save
+    from service.settings import Settings
 
-    collection = find_collection(name)
+    collection = find_collection(name, open_catalogue(session, Settings().publish))
+    if dataset is not None and "dataset" not in collection.filters:
+        raise InputError(f"'{name}' does not say which data set its rows are of")
     selection = Selection(filters={} if dataset is None else {"dataset": dataset})
     return save(session, collection, selection, path, written=written)
 

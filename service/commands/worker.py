@@ -17,6 +17,7 @@ def worker(
     once: Annotated[bool, typer.Option("--once", help="End when nothing is left to do.")] = False,
 ) -> None:
     """Write the exports that were asked for as jobs, until it is stopped."""
+    from service.catalogue.context import open_catalogue
     from service.exports.worker import work
     from service.settings import Settings
 
@@ -24,6 +25,14 @@ def worker(
     # the library tells of each job by its arguments; what went wrong is enough
     logging.getLogger("procrastinate").setLevel(logging.ERROR)
     with open_database() as database:
+        with database.session() as session:
+            catalogue = open_catalogue(session, settings.publish)
         if not once:
             say(f"waiting for exports to write, into {settings.exports_folder}")
-        work(database, settings.exports_folder, keep_days=settings.export_days, wait=not once)
+        work(
+            database,
+            settings.exports_folder,
+            keep_days=settings.export_days,
+            wait=not once,
+            catalogue=catalogue,
+        )

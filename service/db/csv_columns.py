@@ -84,7 +84,7 @@ def describe(cursor: psycopg.Cursor[Any]) -> list[Column]:
 
 def csv_expression(column: Column, geometry: str | None) -> sql.Composable:
     """A column ``q.name`` in a form that loses nothing in CSV and is quick to parse."""
-    name = sql.Identifier("q", column.name)
+    name = sql.Identifier("q", column.name.replace("%", "%%"))  # what is bound begins with one
     if column.is_array:
         return sql.SQL("to_json({})").format(name)
     if column.name == geometry:
@@ -137,7 +137,7 @@ def to_batch(table: pa.Table, columns: Sequence[Column], geometry: str) -> pa.Re
             values = pa.concat_arrays(values.chunks) if values.num_chunks else values.chunk(0)
         if column.name == geometry:
             values = _bytes_from_hex(values)
-        elif column.type in IS_TIME:
+        elif column.type in IS_TIME or column.type == "date":
             values = values.cast(ARROW[column.type])
         arrays.append(values)
     return pa.RecordBatch.from_arrays(arrays, names=[column.name for column in columns])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import quote
 
 from service.catalogue.formats import FORMATS
 from service.errors import NotFound
 from service.exports.stream import STREAMS
 
-__all__ = ["FORMS", "Form", "find_form"]
+__all__ = ["FORMS", "Form", "attachment", "find_form"]
 
 _PACKED: Final = ".gz"
 _GZIP: Final = "application/gzip"
@@ -67,3 +68,11 @@ def find_form(ending: str) -> Form:
     if ending not in FORMS:
         raise NotFound(f"There is no format '{ending}'; there are: {', '.join(FORMS)}.")
     return FORMS[ending]
+
+
+def attachment(name: str) -> str:
+    """``Content-Disposition`` of a file that is to be kept under a name (RFC 6266)."""
+    plain = quote(name)
+    if plain == name:
+        return f'attachment; filename="{name}"'
+    return f"attachment; filename*=utf-8''{plain}"

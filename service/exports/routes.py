@@ -17,12 +17,13 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.types import Receive, Scope, Send
 
 from service.catalogue.collection import Collection
+from service.catalogue.context import catalogue_of
 from service.catalogue.formats import FORMATS
 from service.catalogue.published import find_collection
 from service.catalogue.selection import Selection
 from service.db.engine import Database
 from service.exports import jobs
-from service.exports.form import Form, find_form
+from service.exports.form import Form, attachment, find_form
 from service.exports.save import open_stream
 from service.web.late import late
 from service.web.problems import describe
@@ -55,10 +56,10 @@ def get_export(collection: str, suffix: str, request: Request) -> Response:
     Text also as geojson.gz and so on. ``bbox``, ``datetime`` and the filters of the collection
     select from it.
     """
-    chosen, form = _asked_for(collection, suffix)
+    chosen, form = _asked_for(request, collection, suffix)
     selection = Selection.parse(chosen, request.query_params, known=())
     database: Database = request.app.state.database
-    headers = {"Content-Disposition": f'attachment; filename="{chosen.name}.{form.ending}"'}
+    headers = {"Content-Disposition": attachment(f"{chosen.name}.{form.ending}")}
     if form.streams:
         headers["Vary"] = "Accept-Encoding"
         squeeze = not form.packed and "gzip" in request.headers.get("accept-encoding", "")
@@ -67,7 +68,7 @@ def get_export(collection: str, suffix: str, request: Request) -> Response:
         chunks = _opened(database, chosen, selection, replace(form, packed=form.packed or squeeze))
         return _Download(chunks, media_type=form.media_type, headers=headers)
     folder = tempfile.TemporaryDirectory(prefix="gridward-export-")
-    path = Path(folder.name) / f"{chosen.name}.{form.ending}"
+    path = Path(folder.name) / f"export.{form.ending}"
     try:
         with database.session() as session:
             files.write_file(session, chosen, selection, path)
@@ -93,7 +94,7 @@ def post_export(
 
     The parameters are those of the file itself.
     """
-    chosen, form = _asked_for(collection, suffix)
+    chosen, form = _asked_for(request, collection, suffix)
     Selection.parse(chosen, request.query_params, known=())  # refused now, not in the background
     number = jobs.add(session, collection=chosen.name, form=form, query=request.url.query)
     worker.defer(session, number)
@@ -102,10 +103,15 @@ def post_export(
     return JSONResponse(told, status_code=202, headers={"Location": place})
 
 
-def _asked_for(collection: str, suffix: str) -> tuple[Collection, Form]:
-    """The collection and the form of ``households.geojson.gz``, however the path was cut."""
-    name, _, ending = f"{collection}.{suffix}".partition(".")
-    return find_collection(name), find_form(ending)
+def _asked_for(request: Request, collection: str, suffix: str) -> tuple[Collection, Form]:
+    """The collection and the form of ``households.geojson.gz``, however the path was cut.
+
+    A further table may have a point in its name.
+    """
+    whole, catalogue = f"{collection}.{suffix}", catalogue_of(request)
+    fitting = [each for each in catalogue if whole.startswith(f"{each}.")]
+    name = max(fitting, key=len, default=whole.partition(".")[0])
+    return find_collection(name, catalogue), find_form(whole[len(name) + 1 :])
 
 
 class _Download(StreamingResponse):

@@ -94,7 +94,7 @@ def save(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
-            draft = Path(folder) / f"{collection.name}.{form.ending}"
+            draft = Path(folder) / f"export.{form.ending}"
             if form.streams:
                 with closing(open_stream(session, collection, selection, form, written)) as chunks:
                     _write(draft, chunks)

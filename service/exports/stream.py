@@ -12,10 +12,11 @@ from sqlalchemy import ColumnElement, Select, Text, case, cast, func, select
 from sqlalchemy.orm import Session
 
 from service.catalogue.collection import Collection, Property
-from service.catalogue.features import feature_text, identifier, selected
+from service.catalogue.features import feature_text, identifier, in_degrees, selected
 from service.catalogue.selection import Selection
 from service.db.copying import copy_out
 from service.db.failures import translating
+from service.exports.columns import column_names
 
 __all__ = [
     "STREAMS",
@@ -78,7 +79,7 @@ def stream_geojson_sequence(
 def stream_csv(
     session: Session, collection: Collection, selection: Selection
 ) -> Generator[bytes, None, None]:
-    """Yield CSV: UTF-8 with byte order mark; points as lon and lat, areas as WKT."""
+    """Yield CSV: UTF-8 with byte order mark; points as lon and lat, what else as WKT."""
     statement = select(*_csv_columns(collection))
     yield _BYTE_ORDER_MARK
     yield from _copy_out(session, _in_order(statement, collection, selection), _CSV_OPTIONS)
@@ -110,14 +111,19 @@ def _in_order(statement: Select[Any], collection: Collection, selection: Selecti
 def _csv_columns(collection: Collection) -> Iterator[ColumnElement[Any]]:
     if not set(collection.key) <= {each.name for each in collection.properties}:
         yield identifier(collection).label("id")
-    for each in collection.properties:
-        yield _as_text(each, collection.column(each.name)).label(each.name)
-    geometry = collection.column(collection.geometry)
+    geometry = in_degrees(collection)
+    places: dict[str, ColumnElement[Any]] = {}
     if collection.geometry_type == "Point":
-        yield func.ST_X(geometry).label("lon")
-        yield func.ST_Y(geometry).label("lat")
-    else:
-        yield func.ST_AsText(geometry).label("geometry")
+        places = {"lon": func.ST_X(geometry), "lat": func.ST_Y(geometry)}
+        if collection.heights:
+            places["height"] = func.ST_Z(geometry)
+    elif collection.has_geometry:
+        places = {"geometry": func.ST_AsText(geometry)}
+    names = column_names(collection, *places)
+    for each in collection.properties:
+        yield _as_text(each, collection.column(each.name)).label(names[each.name])
+    for name, place in places.items():
+        yield place.label(name)
 
 
 def _as_text(each: Property, column: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -25,7 +25,8 @@ from sqlalchemy.orm import Session
 from starlette.datastructures import QueryParams
 
 from geodata.errors import GridwardError
-from service.catalogue.published import find_collection
+from service.catalogue.collection import Catalogue
+from service.catalogue.published import COLLECTIONS, find_collection
 from service.catalogue.selection import Selection
 from service.db.engine import Database
 from service.exports import jobs
@@ -65,7 +66,14 @@ def defer(session: Session, job_id: UUID) -> None:
     session.execute(set_path, {"path": before})
 
 
-def work(database: Database, folder: Path, *, keep_days: int, wait: bool = True) -> None:
+def work(
+    database: Database,
+    folder: Path,
+    *,
+    keep_days: int,
+    wait: bool = True,
+    catalogue: Catalogue = COLLECTIONS,
+) -> None:
     """Work on the queue until stopped, or with ``wait`` False until it is empty.
 
     Parameters
@@ -76,16 +84,25 @@ def work(database: Database, folder: Path, *, keep_days: int, wait: bool = True)
         Where files are put.
     keep_days : int
         Days after which jobs that have ended are removed with their files.
+    catalogue : mapping
+        The collections that jobs may name.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    asyncio.run(_work(database, folder, keep_days, wait))
+    asyncio.run(_work(database, folder, keep_days, wait, catalogue))
 
 
-async def _work(database: Database, folder: Path, keep_days: int, wait: bool) -> None:
+async def _work(
+    database: Database, folder: Path, keep_days: int, wait: bool, catalogue: Catalogue
+) -> None:
     address = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
     conninfo = make_conninfo(address, options=f"-c search_path={_SEARCH_PATH}")
     connector = procrastinate.PsycopgConnector(conninfo=conninfo, min_size=1, max_size=4)
-    context = {"database": database, "folder": folder, "keep_days": keep_days}
+    context = {
+        "database": database,
+        "folder": folder,
+        "keep_days": keep_days,
+        "catalogue": catalogue,
+    }
     with _app.replace_connector(connector) as app:
         async with app.open_async():
             await _tend(app, context)
@@ -111,7 +128,7 @@ async def _tend(app: procrastinate.App, context: dict[str, Any]) -> None:
     for stalled in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=_SILENT_S):
         _log.warning("job %s was left half done and begins again", stalled.task_kwargs)
         await app.job_manager.retry_job(stalled)
-    await asyncio.to_thread(_sweep, **context)
+    await asyncio.to_thread(_sweep, context["database"], context["folder"], context["keep_days"])
 
 
 def _sweep(database: Database, folder: Path, keep_days: int) -> None:
@@ -128,13 +145,14 @@ def _write(context: procrastinate.JobContext, *, job_id: str) -> None:
     """Write the file of a job."""
     database: Database = context.additional_context["database"]
     folder: Path = context.additional_context["folder"]
+    catalogue: Catalogue = context.additional_context["catalogue"]
     number = UUID(job_id)
     with database.session() as session:
         job = jobs.take_up(session, job_id=number)
     if job is None:
         return
     try:
-        _write_file(database, folder, job, context.should_abort)
+        _write_file(database, folder, job, context.should_abort, catalogue)
     except _CalledOff:
         _log.info("job %s was called off", number)
     except JobAborted:
@@ -150,14 +168,18 @@ def _write(context: procrastinate.JobContext, *, job_id: str) -> None:
 
 
 def _write_file(
-    database: Database, folder: Path, job: jobs.Job, stopped: Callable[[], bool]
+    database: Database,
+    folder: Path,
+    job: jobs.Job,
+    stopped: Callable[[], bool],
+    catalogue: Catalogue = COLLECTIONS,
 ) -> None:
-    collection = find_collection(job.collection)
+    collection = find_collection(job.collection, catalogue)
     selection = Selection.parse(collection, QueryParams(job.query), known=())
     with _draft_folder(folder, job) as drafts, database.session() as session:
         total = count_rows(session, collection, selection)
         progress = _Progress(database, job.id, total, stopped)
-        draft = drafts / f"{collection.name}.{job.form.ending}"
+        draft = drafts / f"export.{job.form.ending}"
         try:
             save(session, collection, selection, draft, form=job.form, written=progress)
         except Exception:

@@ -18,6 +18,10 @@ __all__ = ["check_media_type", "read_draft"]
 _MEMBERS: Final = frozenset(
     {"type", "id", "geometry", "properties", "links", "bbox", "crs", "featureType", "conformsTo"}
 )
+_NO_PATCH: Final = (
+    'The body is no patch of a feature: send {"properties": {...}} with what shall change, '
+    '{"geometry": ...}, or both.'
+)
 #: type -> how deep its positions lie in the coordinates
 _DEPTHS: Final = {"Point": 0, "LineString": 1, "Polygon": 2, "MultiPolygon": 3}
 
@@ -62,13 +66,15 @@ def read_draft(
     InputError
         Something is missing, unknown or of another type; the message names it.
     """
-    if not is_patch and document.get("type") != "Feature":
+    if is_patch:
+        _check_patch(document)
+    elif document.get("type") != "Feature":
         raise InputError("The body is no GeoJSON feature: its type has to be 'Feature'.")
     unknown = sorted(set(document) - _MEMBERS)
     if unknown:
         raise InputError(f"The feature has a member '{unknown[0]}' that is not known.")
     given = document.get("properties", {} if is_patch else None)
-    if given is None:
+    if given is None and not is_patch:
         given = {}
     if not isinstance(given, dict):
         raise InvalidParameter("properties", "has to be an object")
@@ -84,6 +90,13 @@ def read_draft(
         moved=not same,
         identifier=None if identifier is None else str(identifier),
     )
+
+
+def _check_patch(document: Mapping[str, Any]) -> None:
+    """Refuse what would change nothing: a geometry by itself, or a body without any member."""
+    other = document.get("type", "Feature") != "Feature"
+    if other or not ("geometry" in document or "properties" in document):
+        raise InputError(_NO_PATCH)
 
 
 def _properties(
@@ -105,10 +118,13 @@ def _properties(
     for name, each in known.items():
         if not each.writable:
             continue
+        kept = None if current is None else current["properties"].get(name)
         if name in given or not is_patch or current is None:
             taken[name] = _value(each, given.get(name))
+            if given.get(name) != kept:  # what was loaded longer may be sent back as it was read
+                _check_length(each, taken[name])
         else:
-            taken[name] = current["properties"].get(name)
+            taken[name] = kept
         if each.required and taken[name] in (None, []):
             raise InvalidParameter(name, "is missing")
     return taken
@@ -146,6 +162,15 @@ def _value(each: Property, value: Any) -> Any:
     if each.choices and value not in each.choices:
         raise InvalidParameter(each.name, f"has to be one of: {', '.join(each.choices)}")
     return _text(each.name, value)
+
+
+def _check_length(each: Property, value: Any) -> None:
+    texts = value if isinstance(value, list) else [value]
+    longest = max((len(text) for text in texts if isinstance(text, str)), default=0)
+    if longest > each.longest:
+        raise InvalidParameter(
+            each.name, f"has {longest:,} characters; it may have {each.longest} at most"
+        )
 
 
 def _text(name: str, value: str) -> str:

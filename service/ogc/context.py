@@ -6,7 +6,8 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from service.catalogue.collection import Catalogue, Collection
+from service.catalogue.collection import Collection
+from service.catalogue.context import catalogue_of
 from service.catalogue.published import find_collection
 from service.catalogue.selection import Box
 from service.db.asking import AsyncReader
@@ -36,12 +37,6 @@ class Memory:
         self.extents: Remembered[Box] = Remembered()
         self.counts: Remembered[int] = Remembered()
         self.documents: Remembered[str] = Remembered()
-
-
-def catalogue_of(request: Request) -> Catalogue:
-    """The collections that the application publishes."""
-    catalogue: Catalogue = request.app.state.catalogue
-    return catalogue
 
 
 def memory_of(request: Request) -> Memory:

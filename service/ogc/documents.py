@@ -10,7 +10,7 @@ from service.catalogue.crs import CRS84, OFFERED, crs_of_srid
 from service.catalogue.filtering.functions import FUNCTIONS
 from service.catalogue.formats import FORMATS
 from service.catalogue.selection import Box
-from service.catalogue.tiled import TILED, TILES_CONFORMANCE, TILESETS
+from service.catalogue.tiled import TILES_CONFORMANCE, TILESETS, is_tiled
 from service.ogc.links import GEOJSON, HTML, JSON, OPENAPI, SCHEMA, Link, Site, link
 from service.ogc.paging import Order
 from service.ogc.parameters import Format
@@ -156,7 +156,6 @@ def collection_document(
             f"All of {collection.title} as {suffix}",
         )
         for suffix, media_type in FORMATS.items()
-        if collection.exported
     ]
     schemas = [
         link(site.url(f"{path}/{kind}"), relation, SCHEMA, kind_title(kind))
@@ -179,7 +178,7 @@ def collection_document(
     stored = crs_of_srid(collection.srid)
     if stored in OFFERED:
         document["storageCrs"] = stored
-    if collection.name in TILED:
+    if is_tiled(collection):
         document["links"].append(link(site.url(path + "/tiles"), TILESETS, JSON, "Vector tiles"))
     if extent is not None:
         document["extent"] = {"spatial": {"bbox": [list(extent)], "crs": CRS84}}

@@ -114,6 +114,13 @@ _PARAMETERS: Final[dict[str, Any]] = {
     "if-match": _header(
         "If-Match", "The version that was read: its ETag. Without it 428, if so set.", _VERSION
     ),
+    "if-match-all": _header(
+        "If-Match",
+        "The versions that were read: the ETags of all features with an id in the body, in any "
+        "order, with commas between. One that is missing is 428, if so set, one that is old 412; "
+        "then nothing is written.",
+        f'{_VERSION}, "0c1f9a7e52d84b6c9e3a1d5f7b2c4e68"',
+    ),
     "if-none-match": _header("If-None-Match", "The version that is known: its ETag.", _VERSION),
     "content-crs": _header(
         "Content-Crs", "Reference system of the body, between < and >.", f"<{CRS84}>"

@@ -8,7 +8,7 @@ from typing import Any, Final
 from service.catalogue.collection import Action, Catalogue, Collection, Property
 from service.ogc.links import GEOJSON, HTML, JSON, MERGE_PATCH, OPENAPI, PROBLEM, SCHEMA
 from service.ogc.openapi_examples import example_feature
-from service.ogc.schemas import KINDS, kind_title
+from service.ogc.schemas import KINDS, bounded, kind_title
 
 __all__ = ["collection_paths", "common_paths", "with_problems"]
 
@@ -159,8 +159,9 @@ def _items(collection: Collection) -> Document:
             f"change{label}",
             "change several at once",
             {"200": {**answer, "description": "The features as they were written"}},
-            body={GEOJSON: {"schema": _reference("featureCollectionGeoJSON")}},
-            refusals=(404, 413, 415),
+            body={GEOJSON: {"schema": _group_schema(collection)}},
+            parameters=[_parameter("if-match-all")],
+            refusals=(404, 412, 413, 415, 428),
         )
     return operations
 
@@ -206,6 +207,25 @@ def _item(collection: Collection) -> Document:
             refusals=(404, 412, 413, 415, 428) if body else (404, 412, 428),
         )
     return operations
+
+
+def _group_schema(collection: Collection) -> Document:
+    """Features written together: with an id in the place of another, without one as a new one."""
+    one = _feature_schema(collection, written=True)
+    example = {**one.pop("example"), "id": example_feature(collection)["id"]}
+    one["properties"]["id"] = {
+        "type": "string",
+        "description": "Of the feature that it replaces; with a geometry of null, that goes.",
+    }
+    return {
+        "type": "object",
+        "required": ["type", "features"],
+        "properties": {
+            "type": {"type": "string", "enum": ["FeatureCollection"]},
+            "features": {"type": "array", "minItems": 1, "items": one},
+        },
+        "example": {"type": "FeatureCollection", "features": [example]},
+    }
 
 
 def _label(collection: Collection) -> str:
@@ -331,7 +351,8 @@ def _feature_schema(
     for each in collection.properties:
         if written and not each.writable:
             continue
-        schema = {**_TYPES[each.type], "title": each.title}
+        kind = _TYPES[each.type]
+        schema = {**(bounded(each, kind) if written else kind), "title": each.title}
         if each.choices:
             schema["enum"] = list(each.choices)
         if not (written and each.required and not partial):
@@ -345,7 +366,12 @@ def _feature_schema(
         inner["required"] = required
     if partial:
         members = {"geometry": _reference("geometry"), "properties": inner}
-        return {"type": "object", "properties": members}
+        return {
+            "type": "object",
+            "properties": members,
+            "anyOf": [{"required": [each]} for each in members],
+            "example": {"properties": example_feature(collection, written=True)["properties"]},
+        }
     example = example_feature(collection, written=written)
     if written:
         return {

@@ -1,4 +1,4 @@
-"""Pages of features, single features and extents."""
+"""Pages of features, and single features."""
 
 from __future__ import annotations
 
@@ -24,12 +24,11 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session
 
 from service.catalogue.collection import Collection
 from service.catalogue.crs import DEFAULT_CRS, Crs
 from service.catalogue.features import selected
-from service.catalogue.selection import Box, Selection
+from service.catalogue.selection import Selection
 from service.db.asking import Answer, AsyncReader
 from service.db.reader import Run, Statement, compiled
 from service.errors import InvalidParameter, Refused
@@ -47,7 +46,6 @@ __all__ = [
     "COUNT_CEILING",
     "Page",
     "explaining",
-    "extent",
     "find_feature",
     "get_feature",
     "list_features",
@@ -232,17 +230,6 @@ def _key_values(collection: Collection, identifier: str) -> list[Any] | None:
         else:
             values.append(part)
     return values
-
-
-def extent(session: Session, *, collection: Collection) -> Box | None:
-    """Smallest box around all features, in degrees, or None where there are none."""
-    geometry = collection.cheapest(["geometry"]).column(collection.geometry)
-    if collection.srid != DEFAULT_CRS.srid:
-        geometry = func.ST_Transform(geometry, DEFAULT_CRS.srid)
-    box = select(func.ST_Extent(geometry).label("box")).subquery().c.box
-    edges = select(func.ST_XMin(box), func.ST_YMin(box), func.ST_XMax(box), func.ST_YMax(box))
-    west, south, east, north = session.execute(edges).one()
-    return None if west is None else (west, south, east, north)
 
 
 def _columns_of(collection: Collection, query: ItemsQuery) -> list[str]:

@@ -19,6 +19,7 @@ from starlette.responses import HTMLResponse, Response
 
 from service.catalogue.collection import Collection
 from service.catalogue.crs import DEFAULT_CRS, Crs, parse_crs
+from service.catalogue.extent import extent
 from service.catalogue.published import find_collection
 from service.errors import NotFound
 from service.ogc import documents
@@ -35,7 +36,7 @@ from service.ogc.links import GEOJSON, JSON, OPENAPI, SCHEMA, Site
 from service.ogc.openapi import openapi_document
 from service.ogc.pages import page
 from service.ogc.parameters import Format, ItemsQuery, negotiate
-from service.ogc.queries import extent, find_feature, list_features
+from service.ogc.queries import find_feature, list_features
 from service.ogc.schemas import schema_document
 from service.ogc.sketch import sketch
 from service.ogc.versions import entity_tag, names_one

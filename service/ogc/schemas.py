@@ -8,7 +8,7 @@ from typing import Any, Final
 from service.catalogue.collection import Collection, Property
 from service.ogc.links import SCHEMA, Site, link
 
-__all__ = ["KINDS", "RELATIONS", "kind_title", "property_schema", "schema_document"]
+__all__ = ["KINDS", "RELATIONS", "bounded", "kind_title", "property_schema", "schema_document"]
 
 Document = dict[str, Any]
 
@@ -86,7 +86,7 @@ def schema_document(site: Site, collection: Collection, kind: str) -> Document:
     for each in named:
         if kind != "sortables" or each.sortable:
             properties[each.name] = property_schema(each, number=len(properties) + 1)
-    if kind != "sortables":
+    if kind != "sortables" and collection.has_geometry:
         properties[collection.geometry] = {
             "title": "Geometry",
             "format": _GEOMETRIES.get(collection.geometry_type, "geometry-any"),
@@ -98,7 +98,7 @@ def schema_document(site: Site, collection: Collection, kind: str) -> Document:
 
 def property_schema(each: Property, *, number: int | None = None) -> Document:
     """One property; what is not taken from writers is marked ``readOnly``."""
-    schema: Document = {"title": each.title, **_TYPES[each.type]}
+    schema: Document = {"title": each.title, **bounded(each, _TYPES[each.type])}
     if each.choices:
         schema["enum"] = list(each.choices)
     if each.unit is not None:
@@ -109,4 +109,15 @@ def property_schema(each: Property, *, number: int | None = None) -> Document:
         schema["x-ogc-propertySeq"] = number
     if not each.writable:
         schema["readOnly"] = True
+    return schema
+
+
+def bounded(each: Property, schema: Document) -> Document:
+    """The schema of a property with the greatest length of its texts, where they are written."""
+    if not each.writable or each.choices:
+        return schema
+    if each.type == "string":
+        return {**schema, "maxLength": each.longest}
+    if each.type == "strings":
+        return {**schema, "items": {**schema["items"], "maxLength": each.longest}}
     return schema

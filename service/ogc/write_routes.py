@@ -25,7 +25,7 @@ from service.ogc.bodies import check_media_type, read_draft
 from service.ogc.context import Chosen
 from service.ogc.links import GEOJSON, JSON, MERGE_PATCH, Site
 from service.ogc.queries import explaining, get_feature
-from service.ogc.versions import check_version, entity_tag
+from service.ogc.versions import check_version, check_versions, entity_tag
 from service.settings import Settings
 from service.web.bodies import FeatureBody, read_object
 from service.web.methods import options, refuse_method
@@ -77,7 +77,7 @@ def change_items(
     """Change several features at once: a feature collection of what is written.
 
     A feature with the id of one that is there takes its place; one without an id is added; one
-    with an id and no geometry is taken away.
+    with an id and no geometry is taken away. ``If-Match`` lists the versions of those with an id.
     """
     if not chosen.in_groups:
         raise refuse_method(_items_methods(chosen))
@@ -87,9 +87,10 @@ def change_items(
     features = document.get("features")
     if document.get("type") != "FeatureCollection" or not isinstance(features, list):
         raise InputError("The body is no GeoJSON feature collection.")
-    changes = [_change(session, request, chosen, each) for each in features]
-    if not changes:
+    if not features:
         raise InputError("The feature collection is empty.")
+    current = _current_ones(request, session, chosen, features, editor)
+    changes = [_change(session, request, chosen, each, current) for each in features]
     written = editor.change(session, changes)
     texts = [
         get_feature(running_in(session), collection=chosen, identifier=each) for each in written
@@ -178,21 +179,47 @@ def _current(
     return feature
 
 
+def _current_ones(
+    request: Request,
+    session: DatabaseSession,
+    chosen: Collection,
+    features: list[Any],
+    editor: GroupEditor,
+) -> dict[str, dict[str, Any]]:
+    """The features with an id as they are, held, if they are the versions that the client read."""
+    if not all(isinstance(each, dict) for each in features):
+        raise InputError("The feature collection holds what is no feature.")
+    named = [str(each["id"]) for each in features if each.get("id") is not None]
+    editor.hold(session, named)
+    texts: dict[str, str] = {}
+    for identifier in named:
+        text = get_feature(running_in(session), collection=chosen, identifier=identifier)
+        if text is None:
+            raise NotFound(f"The collection '{chosen.name}' has no feature '{identifier}'.")
+        texts[identifier] = text
+    settings: Settings = request.app.state.settings
+    # a list may come in several lines (RFC 9110, 5.3)
+    header = ", ".join(request.headers.getlist("if-match")) or None
+    tags = {identifier: entity_tag(text) for identifier, text in texts.items()}
+    check_versions(header, tags, required=settings.require_if_match)
+    return {identifier: json.loads(text) for identifier, text in texts.items()}
+
+
 def _change(
-    session: DatabaseSession, request: Request, chosen: Collection, feature: Any
+    session: DatabaseSession,
+    request: Request,
+    chosen: Collection,
+    feature: dict[str, Any],
+    current: dict[str, dict[str, Any]],
 ) -> tuple[str | None, Draft | None]:
     """One feature among several: its identifier, if it is there already, and its draft."""
-    if not isinstance(feature, dict):
-        raise InputError("The feature collection holds what is no feature.")
-    identifier = None if feature.get("id") is None else str(feature["id"])
-    if identifier is None:
+    if feature.get("id") is None:
         return None, _drafted(session, request, chosen, feature)
-    text = get_feature(running_in(session), collection=chosen, identifier=identifier)
-    if text is None:
-        raise NotFound(f"The collection '{chosen.name}' has no feature '{identifier}'.")
+    identifier = str(feature["id"])
     if feature.get("geometry") is None:
         return identifier, None
-    return identifier, _drafted(session, request, chosen, feature, current=json.loads(text))
+    before = current[identifier]
+    return identifier, _drafted(session, request, chosen, feature, current=before)
 
 
 def _draft(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from urllib.parse import quote
 
 from service.tiles.layers import Layer
 from service.tiles.matrix import MATRIX_SETS, find_matrix_set
@@ -15,7 +16,9 @@ _JSON: Final = "application/json"
 _CRS84: Final = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
 _SCHEME: Final = "http://www.opengis.net/def/rel/ogc/1.0/tiling-scheme"
 #: Closer in, a client enlarges the tile of this level.
-_DEEPEST: Final = {0: 18, 2: 16}
+_DEEPEST: Final = {0: 18, 1: 16, 2: 16, None: 18}
+#: type in JSON Schema -> type in TileJSON
+_KINDS: Final = {"integer": "Number", "number": "Number", "boolean": "Boolean"}
 
 Document = dict[str, Any]
 #: west, south, east, north in degrees
@@ -24,7 +27,7 @@ Box = tuple[float, float, float, float]
 
 def tilesets(base: str, layer: Layer) -> Document:
     """The tile sets of one layer."""
-    path = f"{base}/collections/{layer.name}/tiles"
+    path = f"{base}/collections/{quote(layer.name)}/tiles"
     return {
         "links": [_link(path, "self", _JSON, f"Tile sets of {layer.title}")],
         "tilesets": [
@@ -42,28 +45,25 @@ def tilesets(base: str, layer: Layer) -> Document:
 
 def tileset(base: str, layer: Layer, name: str, box: Box | None) -> Document:
     """One tile set: its layer, its box, and the address of its tiles."""
-    path = f"{base}/collections/{layer.name}/tiles/{name}"
+    path = f"{base}/collections/{quote(layer.name)}/tiles/{name}"
+    content: Document = {
+        "id": layer.name,
+        "title": layer.title,
+        "dataType": "vector",
+        "propertiesSchema": {
+            "type": "object",
+            "properties": {
+                field: {"title": meaning, "type": layer.types.get(field, "string")}
+                for field, meaning in layer.fields.items()
+            },
+        },
+    }
+    if layer.dimension is not None:
+        content["geometryDimension"] = layer.dimension
     document: Document = {
         **_heading(layer, name),
         "description": layer.description,
-        "layers": [
-            {
-                "id": layer.name,
-                "title": layer.title,
-                "dataType": "vector",
-                "geometryDimension": layer.dimension,
-                "propertiesSchema": {
-                    "type": "object",
-                    "properties": {
-                        field: {
-                            "title": meaning,
-                            "type": "integer" if field in layer.numbers else "string",
-                        }
-                        for field, meaning in layer.fields.items()
-                    },
-                },
-            }
-        ],
+        "layers": [content],
         "links": [
             _link(path, "self", _JSON, f"{layer.title} in {name}"),
             {
@@ -83,10 +83,10 @@ def tileset(base: str, layer: Layer, name: str, box: Box | None) -> Document:
     return document
 
 
-def tile_json(base: str, layer: Layer, name: str, box: Box | None, version: str) -> Document:
+def tile_json(base: str, layer: Layer, name: str, box: Box | None, version: str | None) -> Document:
     """One tile set as TileJSON 3.0; its addresses name the version, so that they may be kept."""
     deepest = _DEEPEST[layer.dimension]
-    path = f"{base}/collections/{layer.name}/tiles/{name}"
+    path = f"{base}/collections/{quote(layer.name)}/tiles/{name}"
     # TileJSON counts columns (x) before rows (y), the standard rows before columns
     document: Document = {
         "tilejson": "3.0.0",
@@ -94,7 +94,7 @@ def tile_json(base: str, layer: Layer, name: str, box: Box | None, version: str)
         "description": layer.description,
         "version": "1.0.0",
         "scheme": "xyz",
-        "tiles": [f"{path}/{{z}}/{{y}}/{{x}}?v={version}"],
+        "tiles": [f"{path}/{{z}}/{{y}}/{{x}}" + (f"?v={version}" if version else "")],
         "minzoom": 0,
         "maxzoom": deepest,
         "vector_layers": [
@@ -102,7 +102,7 @@ def tile_json(base: str, layer: Layer, name: str, box: Box | None, version: str)
                 "id": layer.name,
                 "description": layer.description,
                 "fields": {
-                    field: "Number" if field in layer.numbers else "String"
+                    field: _KINDS.get(layer.types.get(field, "string"), "String")
                     for field in layer.fields
                 },
                 "minzoom": 0,

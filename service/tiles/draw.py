@@ -12,7 +12,7 @@ from service.tiles.layers import Layer
 from service.tiles.matrix import Tile
 from service.tiles.prepare import COARSEST_LIVE_ZOOM
 
-__all__ = ["MOST_BYTES", "draw_tile", "extent"]
+__all__ = ["MOST_BYTES", "MOST_FEATURES", "draw_tile", "extent"]
 
 _SQL = load_statements("service.tiles", "tiles.sql")
 _TEXTS: Final = {name: compiled(block).text for name, block in _SQL.items()}
@@ -21,7 +21,8 @@ _TEXTS: Final = {name: compiled(block).text for name, block in _SQL.items()}
 _CLOSEST_PREPARED: Final = 14
 #: A tile has at most so many bytes before it is packed.
 MOST_BYTES: Final = 500_000
-_MOST_FEATURES: Final = 8_000
+#: And so many features.
+MOST_FEATURES: Final = 8_000
 #: Cells side by side in a tile, where points are counted together and where places stand apart.
 _TOGETHER: Final = 64
 _FEW: Final = 16
@@ -37,11 +38,11 @@ def draw_tile(run: Run, layer: Layer, tile: Tile) -> bytes:
     """
     bound = {**tile.bound(), "zoom": min(tile.zoom, _CLOSEST_PREPARED), "layer": layer.name}
     for name, cells in _ways(layer, tile.zoom):
-        content = _draw(run, name, {**bound, "cells": cells}, _MOST_FEATURES + 1)
+        content = _draw(run, name, {**bound, "cells": cells}, MOST_FEATURES + 1)
         if content is not None:
             return content
     name, cells = _ways(layer, tile.zoom)[-1]
-    most = _MOST_FEATURES
+    most = MOST_FEATURES
     while (content := _draw(run, name, {**bound, "cells": cells}, most)) is None:
         most //= 2
     return content

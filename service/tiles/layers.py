@@ -1,18 +1,25 @@
 """The layers that are served as tiles, and what their features say.
 
-Only what is named here is in a tile: no name, address, reference or category of a household or of a
-member ever is.
+Of Gridward's own, only what is named here is in a tile: no name, address, reference or category of
+a household or of a member ever is. Of a further table, what is published is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal
 
+from geodata.labels import free_name
+from service.catalogue.collection import Catalogue, Collection, PropertyType
+from service.catalogue.tiled import is_tiled
 from service.errors import NotFound
 
-__all__ = ["LAYERS", "Layer", "find_layer"]
+__all__ = ["LAYERS", "MOST_FIELDS", "Layer", "counted_name", "find_layer"]
+
+#: Attributes of a further table in its tiles: so many of its columns, in their order.
+MOST_FIELDS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,27 +30,32 @@ class Layer:
     ----------
     name, title, description : str
         As published.
-    dimension : int
-        0 for points, 2 for areas.
-    version : str
-        Which of the versions changes with it: areas, households or members.
+    dimension : int, optional
+        0 for points, 1 for lines, 2 for areas; None where they are mixed.
+    version : str, optional
+        Which of the versions changes with it: areas, households or members; None for a further
+        table, of whose changes nobody tells.
     fields : mapping
         Attribute -> what it means.
-    numbers : frozenset of str
-        The attributes that are numbers; the others are text.
+    types : mapping
+        Attribute -> its type in the words of JSON Schema; the others are text.
+    source : Collection, optional
+        The further table that it shows.
     """
 
     name: str
     title: str
     description: str
-    dimension: Literal[0, 2]
-    version: Literal["areas", "households", "members"]
+    dimension: Literal[0, 1, 2] | None
+    version: Literal["areas", "households", "members"] | None
     fields: Mapping[str, str]
-    numbers: frozenset[str]
+    types: Mapping[str, str]
+    source: Collection | None = None
 
 
-_NUMBERS: Final = frozenset(
-    {"dataset_id", "rank", "grids", "load", "households", "vacancies", "records", "id", "posts"}
+_NUMBERS: Final = dict.fromkeys(
+    ("dataset_id", "rank", "grids", "load", "households", "vacancies", "records", "id", "posts"),
+    "integer",
 )
 
 LAYERS: Final = {
@@ -68,7 +80,7 @@ LAYERS: Final = {
                 "households": "Households in all",
                 "vacancies": "Vacant posts in all; absent where no team is required",
             },
-            numbers=_NUMBERS,
+            types=_NUMBERS,
         ),
         Layer(
             name="divisions",
@@ -88,7 +100,7 @@ LAYERS: Final = {
                 "households": "Households assigned to them",
                 "vacancies": "Their vacant posts; absent where no team is required",
             },
-            numbers=_NUMBERS,
+            types=_NUMBERS,
         ),
         Layer(
             name="households",
@@ -101,7 +113,7 @@ LAYERS: Final = {
                 "records": "Household records here",
                 "households": "Households here",
             },
-            numbers=_NUMBERS,
+            types=_NUMBERS,
         ),
         Layer(
             name="members",
@@ -116,20 +128,70 @@ LAYERS: Final = {
                 "roles": "Roles that the member can take, between semicolons; close by only",
                 "posts": "Posts that the member holds; close by only",
             },
-            numbers=_NUMBERS,
+            types=_NUMBERS,
         ),
     )
 }
 
 
-def find_layer(name: str) -> Layer:
-    """The layer of that name.
+#: type of property -> type of attribute; the others are written as text.
+_TYPES: Final[dict[PropertyType, str]] = {each: each for each in ("integer", "number", "boolean")}
+_DIMENSIONS: Final[dict[str, Literal[0, 1, 2]]] = {
+    "Point": 0,
+    "MultiPoint": 0,
+    "LineString": 1,
+    "MultiLineString": 1,
+    "Polygon": 2,
+    "MultiPolygon": 2,
+}
+#: The rule of a tile that cannot show all, told where the tiles are described.
+_OF_POINTS: Final = (
+    "A tile that would have more than 8,000 points or 500,000 bytes counts them in cells instead: "
+    "'records'."
+)
+_OF_SHAPES: Final = (
+    "A tile that would have more than 8,000 features or 500,000 bytes has the largest alone."
+)
+
+
+def find_layer(name: str, catalogue: Catalogue) -> Layer:
+    """The layer of that name: one of ours, or of a further table with a place.
 
     Raises
     ------
     NotFound
         There are no tiles of that name.
     """
-    if name not in LAYERS:
-        raise NotFound(f"There are no tiles of '{name}'; there are: {', '.join(LAYERS)}.")
-    return LAYERS[name]
+    if name in LAYERS:
+        return LAYERS[name]
+    if name in catalogue and is_tiled(catalogue[name]):
+        return _layer_of(catalogue[name])
+    known = [each.name for each in catalogue.values() if is_tiled(each)]
+    raise NotFound(f"There are no tiles of '{name}'; there are: {', '.join(known)}.")
+
+
+def counted_name(collection: Collection) -> str:
+    """The attribute that tells how many points a cell has: a name that no property has."""
+    return free_name("records", (each.name for each in collection.properties))
+
+
+@lru_cache(128)
+def _layer_of(collection: Collection) -> Layer:
+    shown = collection.properties[:MOST_FIELDS]
+    is_points = collection.geometry_type == "Point"
+    fields = {each.name: each.title for each in shown}
+    types = {each.name: _TYPES[each.type] for each in shown if each.type in _TYPES}
+    if is_points:
+        counted = counted_name(collection)
+        fields[counted] = "Features here, where they are counted in cells"
+        types[counted] = "integer"
+    return Layer(
+        name=collection.name,
+        title=collection.title,
+        description=f"{collection.description} {_OF_POINTS if is_points else _OF_SHAPES}",
+        dimension=_DIMENSIONS.get(collection.geometry_type),
+        version=None,
+        fields=fields,
+        types=types,
+        source=collection,
+    )

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
+from service.catalogue.context import catalogue_of
+from service.catalogue.extent import extent as extent_of
 from service.db.engine import Database
 from service.tiles import documents
 from service.tiles.draw import extent
+from service.tiles.further import draw_further
 from service.tiles.layers import Layer, find_layer
-from service.tiles.matrix import find_matrix_set, parse_tile
-from service.tiles.store import TileStore
+from service.tiles.matrix import Tile, find_matrix_set, parse_tile
+from service.tiles.store import PackedTile, TileStore
 from service.web.parameters import NO_PARAMETERS, reject_unknown
 from service.web.problems import describe
 
@@ -57,7 +61,7 @@ def get_matrix_set(tileMatrixSet: str) -> dict[str, Any]:  # noqa: N803 - the st
 )
 def get_tilesets(collection: str, request: Request) -> dict[str, Any]:
     """List the tile sets of a collection: one a tile matrix set."""
-    return documents.tilesets(_base(request), find_layer(collection))
+    return documents.tilesets(_base(request), find_layer(collection, catalogue_of(request)))
 
 
 @router.get(
@@ -72,7 +76,7 @@ async def get_tileset(
     request: Request,
 ) -> dict[str, Any]:
     """Describe one tile set: its attributes, its box, the address of its tiles."""
-    layer = find_layer(collection)
+    layer = find_layer(collection, catalogue_of(request))
     find_matrix_set(tileMatrixSet)
     await _version(request, layer)
     box = await run_in_threadpool(_extent, request, layer)
@@ -91,7 +95,7 @@ async def get_tile_json(
     request: Request,
 ) -> Response:
     """Describe one tile set for MapLibre, Mapbox, Leaflet and QGIS."""
-    layer = find_layer(collection)
+    layer = find_layer(collection, catalogue_of(request))
     find_matrix_set(tileMatrixSet)
     version = await _version(request, layer)
     box = await run_in_threadpool(_extent, request, layer)
@@ -123,7 +127,9 @@ async def get_tile(
 ) -> Response:
     """Send one vector tile.
 
-    ``v`` names the version of the data, as TileJSON does; such a tile may be kept for ever.
+    ``v`` names the version of the data, as TileJSON does; such a tile may be kept for ever. A
+    further table has no versions, so its tiles are drawn each time, and their tag is that of what
+    was drawn.
     """
     return await send_tile(request)
 
@@ -134,9 +140,9 @@ async def send_tile(request: Request) -> Response:
     The application routes here directly as well, ahead of all else: working out the parameters by
     their declarations takes longer than to send a tile that is ready.
     """
-    reject_unknown(request.query_params, ("v",))
     named_by = request.path_params
-    layer = find_layer(named_by["collection"])
+    layer = find_layer(named_by["collection"], catalogue_of(request))
+    reject_unknown(request.query_params, () if layer.version is None else ("v",))
     tile = parse_tile(
         named_by["tileMatrixSet"],
         named_by["tileMatrix"],
@@ -144,17 +150,34 @@ async def send_tile(request: Request) -> Response:
         named_by["tileCol"],
     )
     version = await _version(request, layer)
+    if version is None:
+        return await _send_drawn(request, layer, tile)
     tag = f'W/"{version}"'
     named = request.query_params.get("v") == version
-    headers = {
-        "ETag": tag,
-        "Cache-Control": _FOR_EVER if named else _ASK_AGAIN,
-        "Vary": "Accept-Encoding",
-    }
+    headers = _headers(tag, _FOR_EVER if named else _ASK_AGAIN)
     if _matches(request.headers.get("if-none-match"), tag):
         return Response(status_code=304, headers=headers)
     store: TileStore = request.app.state.tiles
     found = await store.tile(request.app.state.database, layer, tile, version)
+    return _answer(request, found, headers)
+
+
+async def _send_drawn(request: Request, layer: Layer, tile: Tile) -> Response:
+    """Answer with a tile of what may have changed since, drawn now and told apart by its bytes."""
+    database: Database = request.app.state.database
+    content = await run_in_threadpool(draw_further, database.read, layer, tile)
+    tag = f'W/"{sha256(content).hexdigest()[:32]}"'
+    headers = _headers(tag, _ASK_AGAIN)
+    if _matches(request.headers.get("if-none-match"), tag):
+        return Response(status_code=304, headers=headers)
+    return _answer(request, PackedTile(content), headers)
+
+
+def _headers(tag: str, caching: str) -> dict[str, str]:
+    return {"ETag": tag, "Cache-Control": caching, "Vary": "Accept-Encoding"}
+
+
+def _answer(request: Request, found: PackedTile, headers: dict[str, str]) -> Response:
     if not found.content:
         return Response(status_code=204, headers=headers)
     if not found.packed:
@@ -165,7 +188,10 @@ async def send_tile(request: Request) -> Response:
     return Response(found.content, media_type=documents.MVT, headers=headers)
 
 
-async def _version(request: Request, layer: Layer) -> str:
+async def _version(request: Request, layer: Layer) -> str | None:
+    """The version of a layer; None for a further table, which has none."""
+    if layer.version is None:
+        return None
     store: TileStore = request.app.state.tiles
     return await store.version(request.app.state.database, layer)
 
@@ -173,7 +199,9 @@ async def _version(request: Request, layer: Layer) -> str:
 def _extent(request: Request, layer: Layer) -> tuple[float, float, float, float] | None:
     database: Database = request.app.state.database
     with database.session() as session:
-        return extent(session, layer)
+        if layer.source is None:
+            return extent(session, layer)
+        return extent_of(session, collection=layer.source)
 
 
 def _base(request: Request) -> str:

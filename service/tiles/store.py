@@ -23,7 +23,7 @@ from service.tiles.matrix import Tile
 from service.tiles.prepare import Versions, prepare, versions
 from service.web.packing import pack
 
-__all__ = ["TileStore"]
+__all__ = ["PackedTile", "TileStore"]
 
 _log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class TileStore:
         if held is None or asyncio.get_running_loop().time() >= self._holds_until:
             self._looking = _running(self._looking) or _start(self._look(database))
             held = await asyncio.shield(self._looking)
-        return f"{held.token}-{layer.name}-{getattr(held, layer.version)}"
+        return f"{held.token}-{layer.name}-{getattr(held, str(layer.version))}"
 
     async def tile(self, database: Database, layer: Layer, tile: Tile, version: str) -> PackedTile:
         """Return a tile, from memory or drawn now."""

@@ -210,6 +210,25 @@ def writer(town: Settings) -> Iterator[TestClient]:
         yield client
 
 
+@pytest.fixture(scope="module")
+def publishing(
+    cluster: Any, database_template: URL, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Settings]]:
+    """Make further tables, in a database of the module's own, and settings that publish them."""
+    url = cluster.create(database_template.database)
+
+    def make(statements: str, *names: str) -> Settings:
+        home = tmp_path_factory.mktemp("home")
+        settings = Settings(database_url=url, home=home, publish=names)
+        with Database(settings) as database, database.session() as session:
+            connection: Any = session.connection().connection.driver_connection
+            connection.execute(statements)
+        return settings
+
+    yield make
+    cluster.drop(url)
+
+
 @pytest.fixture
 def gridward(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]

@@ -53,7 +53,11 @@ class GridEditor:
 
     def lock(self, session: Session, identifier: str) -> None:
         """Hold the community of a grid: its grids only change together."""
-        _hold(session, [get_in_force(session, code=identifier).community_code])
+        self.hold(session, [identifier])
+
+    def hold(self, session: Session, identifiers: Sequence[str]) -> None:
+        """Hold the communities of several grids, in the order in which everybody does."""
+        _hold(session, [get_in_force(session, code=code).community_code for code in identifiers])
 
     def create(self, session: Session, draft: Draft) -> str:
         """Add a grid where there is room, as in a community without grids."""

@@ -115,10 +115,13 @@ def test_pages_follow_what_is_written_over_http(writer: TestClient, town: Settin
             "properties": {"kind": "micro"},
         },
     ]
+    versions = [
+        writer.get(f"/collections/grids/items/{each['id']}").headers["etag"] for each in features
+    ]
     changed = writer.patch(
         "/collections/grids/items",
         json={"type": "FeatureCollection", "features": features},
-        headers={"Content-Type": "application/geo+json"},
+        headers={"Content-Type": "application/geo+json", "If-Match": ", ".join(versions)},
     )
     assert changed.status_code == 200, changed.text
     with Database(town) as database, database.session() as session:

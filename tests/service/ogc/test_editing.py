@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
+from sqlalchemy import update
 
 from service.app import create_app
+from service.db.engine import Database
+from service.places.models import Facility
 from service.settings import Settings
 
 GEOJSON = {"Content-Type": "application/geo+json"}
@@ -103,6 +106,63 @@ def test_the_settings_let_the_version_be_left_out(town: Settings) -> None:
         assert response.status_code == 200
         assert put(client, "facilities/items/1", new, {"If-Match": '"old"'}).status_code == 412
         assert put(client, "facilities/items/1", new, {"If-Match": "*"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"type": "Point"},
+        {"type": "Point", "coordinates": [0.001, 0.001]},
+        {"type": "Feature"},
+        {"type": "FeatureCollection", "properties": {"name": "Clinic"}},
+    ],
+)
+def test_what_is_no_patch_of_a_feature_is_refused(reader: TestClient, body: dict[str, Any]) -> None:
+    before, match = read(reader, "facilities/items/1")
+    address = "/collections/facilities/items/1"
+    refused = reader.patch(address, json=body, headers=PATCH | match)
+    assert refused.status_code == 400, refused.text
+    assert '{"properties": {...}}' in refused.json()["detail"]
+    nothing = reader.patch(address, json={"properties": None}, headers=PATCH | match)
+    assert nothing.status_code == 400
+    assert read(reader, "facilities/items/1") == (before, match)
+
+
+def test_texts_have_a_greatest_length(writer: TestClient) -> None:
+    schema = writer.get("/collections/households/schema").json()["properties"]
+    assert (schema["reference"]["maxLength"], schema["address"]["maxLength"]) == (200, 500)
+    assert "maxLength" not in schema["grid_code"], "it is not written"
+    roles = writer.get("/collections/members/schema").json()["properties"]["roles"]
+    assert roles["items"]["maxLength"] == 200
+    place = point(0.006, 0.004)
+    for text in ("x" * 201, "社" * 100_000):
+        new = feature(place, reference=text)
+        refused = writer.post("/collections/households/items", json=new, headers=GEOJSON)
+        assert refused.status_code == 400
+        assert f"{len(text):,} characters; it may have 200" in refused.json()["detail"]
+        assert refused.json()["parameter"] == "reference"
+    new = feature(place, reference="社" * 200, address="x" * 500)
+    created = writer.post("/collections/households/items", json=new, headers=GEOJSON)
+    assert created.status_code == 201, created.text
+    match = {"If-Match": created.headers["etag"]}
+    patch = {"properties": {"address": "x" * 501}}
+    refused = writer.patch(created.headers["location"], json=patch, headers=PATCH | match)
+    assert refused.status_code == 400
+    member = feature(place, reference="M9", roles=["x" * 201])
+    refused = writer.post("/collections/members/items", json=member, headers=GEOJSON)
+    assert refused.status_code == 400
+
+
+def test_a_longer_text_that_was_loaded_may_be_sent_back(town: Settings) -> None:
+    with Database(town) as database, database.session() as session:
+        session.execute(update(Facility).values(name="x" * 300))
+    with TestClient(create_app(town), base_url=BASE_URL) as client:
+        document, match = read(client, "facilities/items/1")
+        document["properties"]["kind"] = "clinic"
+        changed = put(client, "facilities/items/1", document, match)
+        assert changed.status_code == 200, changed.text
+        assert changed.json()["properties"]["name"] == "x" * 300
 
 
 def test_a_version_is_told_once(reader: TestClient) -> None:
@@ -433,16 +493,27 @@ def test_grids_are_not_added_on_top_or_taken_away_alone(reader: TestClient) -> N
     assert nowhere.status_code == 400
 
 
+def together(*features: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "FeatureCollection", "features": list(features)}
+
+
+def tags_of(client: TestClient, *codes: str) -> list[str]:
+    return [read(client, f"grids/items/{code}")[1]["If-Match"] for code in codes]
+
+
+def change(client: TestClient, changes: Any, *tags: str) -> Any:
+    match = {"If-Match": ", ".join(tags)} if tags else {}
+    return client.patch("/collections/grids/items", json=changes, headers=GEOJSON | match)
+
+
+BORDER = together(
+    feature(box(0, 0.004)) | {"id": "C1001"}, feature(box(0.004, 0.01)) | {"id": "C1002"}
+)
+
+
 def test_a_border_moves_when_both_grids_are_written(writer: TestClient) -> None:
     """Households are assigned again, posts go along, and the past stays answerable."""
-    changes = {
-        "type": "FeatureCollection",
-        "features": [
-            feature(box(0, 0.004)) | {"id": "C1001"},
-            feature(box(0.004, 0.01)) | {"id": "C1002"},
-        ],
-    }
-    response = writer.patch("/collections/grids/items", json=changes, headers=GEOJSON)
+    response = change(writer, BORDER, *tags_of(writer, "C1002", "C1001"))
     assert response.status_code == 200, response.text
     written = response.json()["features"]
     west, east = (each["id"] for each in written)
@@ -456,23 +527,52 @@ def test_a_border_moves_when_both_grids_are_written(writer: TestClient) -> None:
     assert [each["state"] for each in plans] == ["active", "active"]
 
 
+def test_grids_change_together_only_as_they_were_read(writer: TestClient) -> None:
+    west, east = tags_of(writer, "C1001", "C1002")
+    for tags in ((), (west,), ('""',)):
+        missing = change(writer, BORDER, *tags)
+        assert missing.status_code == 428, missing.text
+        assert "all 2 features" in missing.json()["detail"]
+    for tags in ((west, '"old"'), (west, f"W/{east}", '"old"'), (east, '"old"', '"older"')):
+        stale = change(writer, BORDER, *tags)
+        assert stale.status_code == 412, stale.text
+        assert ("C1001" if tags[0] == east else "C1002") in stale.json()["detail"]
+    assert len(writer.get("/plans").json()) == 1, "nothing was written"
+    nowhere = change(writer, together(feature(box(0, 1)) | {"id": "C9"}), west)
+    assert nowhere.status_code == 404
+    twice = [("If-Match", west), ("If-Match", east), *GEOJSON.items()]
+    written = writer.patch("/collections/grids/items", json=BORDER, headers=twice)
+    assert written.status_code == 200, written.text
+    late = change(writer, BORDER, west, east)
+    assert late.status_code == 412
+    assert "C1001, C1002" in late.json()["detail"]
+    assert change(writer, BORDER, "*").status_code == 200
+    assert len(writer.get("/plans").json()) == 2
+
+
+def test_the_settings_let_the_versions_of_a_group_be_left_out(town: Settings) -> None:
+    trusting = town.model_copy(update={"require_if_match": False})
+    with TestClient(create_app(trusting), base_url=BASE_URL) as client:
+        west, _ = tags_of(client, "C1001", "C1002")
+        assert change(client, BORDER, west).status_code == 412, "a list names all or none"
+        assert change(client, BORDER).status_code == 200
+
+
+def test_new_grids_need_no_version(writer: TestClient) -> None:
+    refused = change(writer, together(feature(box(0, 0.005))))
+    assert refused.status_code == 409, "it lies on another one"
+
+
 def test_grids_are_split_and_merged(writer: TestClient) -> None:
-    split = {
-        "type": "FeatureCollection",
-        "features": [feature(box(0, 0.002)) | {"id": "C1001"}, feature(box(0.002, 0.005))],
-    }
-    response = writer.patch("/collections/grids/items", json=split, headers=GEOJSON)
+    split = together(feature(box(0, 0.002)) | {"id": "C1001"}, feature(box(0.002, 0.005)))
+    response = change(writer, split, *tags_of(writer, "C1001"))
     assert response.status_code == 200, response.text
     halves = [each["id"] for each in response.json()["features"]]
     assert grid_codes(writer) == sorted([*halves, "C1002", "C2001"])
-    merge = {
-        "type": "FeatureCollection",
-        "features": [
-            feature(box(0, 0.01)) | {"id": "C1002"},
-            *(feature(None) | {"id": code} for code in halves),
-        ],
-    }
-    response = writer.patch("/collections/grids/items", json=merge, headers=GEOJSON)
+    merge = together(
+        feature(box(0, 0.01)) | {"id": "C1002"}, *(feature(None) | {"id": code} for code in halves)
+    )
+    response = change(writer, merge, *tags_of(writer, "C1002", *halves))
     assert response.status_code == 200, response.text
     (whole,) = response.json()["features"]
     assert grid_codes(writer) == [whole["id"], "C2001"]

@@ -11,8 +11,10 @@ from sqlalchemy import URL, text
 
 from geodata.errors import InputError
 from service.app import create_app
+from service.catalogue.formats import FORMATS
 from service.catalogue.published import COLLECTIONS
 from service.catalogue.reflected import reflect_tables
+from service.catalogue.tiled import TILESETS
 from service.db.engine import Database
 from service.settings import Settings
 
@@ -42,7 +44,14 @@ INSERT INTO city.segment
 SELECT 'Long Street', number, ST_MakeLine(ST_SetSRID(ST_MakePoint(number, 0), 4326),
     ST_SetSRID(ST_MakePoint(number + 1, 0), 4326)) FROM generate_series(1, 3) AS number;
 CREATE TABLE city.keyless (name text, place geometry(Point, 4326));
-CREATE TABLE city.plain (id integer PRIMARY KEY);
+CREATE TABLE city.plain (id integer PRIMARY KEY, geometry text);
+INSERT INTO city.plain VALUES (1, 'square'), (2, NULL);
+CREATE TABLE city.utm (id integer PRIMARY KEY, place geometry(Point, 32650));
+INSERT INTO city.utm
+SELECT number, ST_Transform(ST_SetSRID(ST_MakePoint(117 + number, 31), 4326), 32650)
+FROM generate_series(0, 2) AS number;
+CREATE TABLE city.bent (id integer PRIMARY KEY, line geometry(CircularStringZ, 4326));
+CREATE TABLE city.round (id integer PRIMARY KEY, place geography(Point));
 CREATE TABLE city.loose (id integer PRIMARY KEY, place geometry);
 """
 
@@ -63,7 +72,14 @@ def city(
 
 @pytest.fixture(scope="module")
 def client(city: Settings) -> Iterator[TestClient]:
-    named = ("city.tree", "city.tall_tree:id", "city.grids", "city.segment")
+    named = (
+        "city.tree",
+        "city.tall_tree:id",
+        "city.grids",
+        "city.segment",
+        "city.plain",
+        "city.utm",
+    )
     settings = city.model_copy(update={"publish": named})
     with TestClient(create_app(settings), base_url="http://127.0.0.1:8000") as opened:
         yield opened
@@ -71,13 +87,15 @@ def client(city: Settings) -> Iterator[TestClient]:
 
 def test_tables_are_listed_after_our_own(client: TestClient) -> None:
     listed = [each["id"] for each in client.get("/collections").json()["collections"]]
-    assert listed == [*COLLECTIONS, "tree", "tall_tree", "city.grids", "segment"]
+    assert listed == [*COLLECTIONS, "tree", "tall_tree", "city.grids", "segment", "plain", "utm"]
     tree = client.get("/collections/tree").json()
     assert tree["description"] == "Trees along the streets."
     assert tree["storageCrs"] == "http://www.opengis.net/def/crs/EPSG/0/3857"
     extent = tree["extent"]["spatial"]["bbox"][0]
     assert extent == pytest.approx([0.001, 0.005, 0.02, 0.005])
-    assert not [each for each in tree["links"] if each["rel"] == "enclosure"]
+    files = [each["href"] for each in tree["links"] if each["rel"] == "enclosure"]
+    assert [each.rsplit("/", 1)[1] for each in files] == [f"tree.{each}" for each in FORMATS]
+    assert [each for each in tree["links"] if each["rel"] == TILESETS]
 
 
 def test_features_are_in_degrees_unless_asked_otherwise(client: TestClient) -> None:
@@ -119,7 +137,8 @@ def test_tables_are_filtered(client: TestClient, query: str, count: int) -> None
 
 
 @pytest.mark.parametrize(
-    ("name", "count"), [("tree", 20), ("tall_tree", 2), ("city.grids", 1), ("segment", 3)]
+    ("name", "count"),
+    [("tree", 20), ("tall_tree", 2), ("city.grids", 1), ("segment", 3), ("plain", 2)],
 )
 def test_every_page_of_every_table(client: TestClient, name: str, count: int) -> None:
     address: str | None = f"/collections/{name}/items?limit=2"
@@ -135,6 +154,43 @@ def test_every_page_of_every_table(client: TestClient, name: str, count: int) ->
         assert client.get(f"/collections/{name}/items/{feature['id']}").status_code == 200
     assert client.get(f"/collections/{name}/items?f=html").status_code == 200
     assert client.get(f"/collections/{name}/schema").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["utm", "tree"])
+@pytest.mark.parametrize(
+    ("box", "of_utm", "of_trees"),
+    [
+        ("-180,-90,180,90", 3, 20),
+        ("-180,-90,0.0051,90", 0, 5),
+        ("116.5,-90,118.5,90", 2, 0),
+        ("116.5,30.9,117.5,31.1", 1, 0),
+        ("117.5,30.9,116.5,31.1", 2, 0),
+        ("-100,40,-99,41", 0, 0),
+        ("-100,88,-99,90", 0, 0),
+    ],
+)
+def test_boxes_of_any_width_are_brought_to_any_system(
+    client: TestClient, name: str, box: str, of_utm: int, of_trees: int
+) -> None:
+    found = client.get(f"/collections/{name}/items?bbox={box}")
+    assert found.status_code == 200, found.text
+    count = of_utm if name == "utm" else of_trees
+    assert len(found.json()["features"]) == count
+    mercator = "http://www.opengis.net/def/crs/EPSG/0/3857"
+    world = f"-20037508,-20037508,20037508,20037508&bbox-crs={mercator}"
+    whole = client.get(f"/collections/{name}/items?bbox={world}").json()["features"]
+    assert len(whole) == (3 if name == "utm" else 20)
+
+
+def test_a_table_without_a_geometry_has_features_without_a_place(client: TestClient) -> None:
+    feature = client.get("/collections/plain/items/1").json()
+    assert feature["geometry"] is None
+    assert feature["properties"] == {"id": 1, "geometry": "square"}
+    assert "extent" not in client.get("/collections/plain").json()
+    assert set(client.get("/collections/plain/schema").json()["properties"]) == {"id", "geometry"}
+    assert client.get("/collections/plain?f=html").status_code == 200
+    assert client.get("/collections/plain/items?bbox=0,0,1,1").json()["features"] == []
+    assert client.get("/collections/plain/items?geometry=square").json()["numberMatched"] == 1
 
 
 def test_tables_are_only_read(client: TestClient) -> None:
@@ -161,7 +217,8 @@ def test_the_document_describes_them(client: TestClient) -> None:
         ("city.keyless", "primary key"),
         ("city.keyless:nothing", "nothing"),
         ("city.tree:height", "identified"),
-        ("city.plain", "geometry"),
+        ("city.round", "geography"),
+        ("city.bent", "ST_CurveToLine"),
         ("city.loose", "SRID"),
         ("public.household", "Gridward's own"),
         ("public.coverage", "Gridward's own"),

@@ -1,0 +1,23 @@
+"""Where the features of a collection are, all in all."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from service.catalogue.collection import Collection
+from service.catalogue.features import in_degrees
+from service.catalogue.selection import Box
+
+__all__ = ["extent"]
+
+
+def extent(session: Session, *, collection: Collection) -> Box | None:
+    """Smallest box around all features, in degrees, or None where there are none."""
+    if not collection.has_geometry:
+        return None
+    geometry = in_degrees(collection.cheapest([collection.geometry]))
+    box = select(func.ST_Extent(geometry).label("box")).subquery().c.box
+    edges = select(func.ST_XMin(box), func.ST_YMin(box), func.ST_XMax(box), func.ST_YMax(box))
+    west, south, east, north = session.execute(edges).one()
+    return None if west is None else (west, south, east, north)
