@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -72,7 +73,8 @@ def parse_csv(body: bytes) -> Points:
     Raises
     ------
     InputError
-        A column is missing or a row has no numbers there; the message names the row.
+        A column is missing or there twice, or a row has no numbers there, or more cells than the
+        heading; the message names the row.
     """
     try:
         text = body.decode("utf-8-sig")
@@ -81,16 +83,24 @@ def parse_csv(body: bytes) -> Points:
     reader = csv.DictReader(io.StringIO(text, newline=""))
     try:
         columns = tuple(reader.fieldnames or ())
-        missing = [name for name in ("lon", "lat") if name not in columns]
-        if missing:
-            raise InputError(f"The CSV has no column '{missing[0]}'; it needs lon and lat.")
+        _check(columns)
         points = Points(columns=columns)
         for number, row in enumerate(reader, start=1):
-            row.pop(None, None)  # cells beyond the heading
+            if any(row.pop(None, ())):  # in empty cells nothing is lost
+                raise InputError(f"Row {number} has more cells than the heading.")
             points.add(_number(row, "lon", number), _number(row, "lat", number), row, number)
     except csv.Error as error:
         raise InputError(f"The CSV cannot be read: {error}.") from error
     return points
+
+
+def _check(columns: Sequence[str]) -> None:
+    missing = [name for name in ("lon", "lat") if name not in columns]
+    if missing:
+        raise InputError(f"The CSV has no column '{missing[0]}'; it needs lon and lat.")
+    twice = [name for name, times in Counter(columns).items() if times > 1]
+    if twice:
+        raise InputError(f"The CSV has more than one column '{twice[0]}'.")
 
 
 def _number(row: Mapping[str, Any], name: str, number: int) -> float:
@@ -129,7 +139,7 @@ def write_csv(points: Points, found: Sequence[Mapping[str, Any]]) -> str:
     kept = [name for name in points.columns if name not in LOCATED]
     text = io.StringIO(newline="")
     table = csv.writer(text)
-    table.writerow([*kept, *LOCATED])
+    table.writerow([*map(_cell, kept), *LOCATED])
     for row, told in zip(points.rows, found, strict=True):
         table.writerow([*(_cell(row.get(name)) for name in kept), *_told(told)])
     return text.getvalue()
