@@ -1,23 +1,35 @@
-"""Expressions for places: points, metres on the spheroid, and the search near a point."""
+"""Expressions for places: points, metres on the spheroid, and the search near a point.
+
+Indexes hold degrees between -180 and 180, but near is near on the ground. So a point is searched
+for twice: where it lies, and one turn around the earth away, where it lies for those on the other
+side of the antimeridian.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, case, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from service.db.base import SRID
 
-__all__ = ["distance_m", "nearest", "point"]
+__all__ = ["FULL_TURN", "distance_m", "images", "in_reach", "nearest", "point", "within_m"]
 
 #: A column of a table or of a mapped class.
 Geometry = ColumnElement[Any] | InstrumentedAttribute[Any]
 
+#: Degrees of longitude around the earth.
+FULL_TURN: Final = 360.0
+
 # Shortest length of a degree: of latitude at the equator, of longitude there (times the cosine).
 _DEGREE_OF_LATITUDE_M = 110_574.0
 _DEGREE_OF_LONGITUDE_M = 111_319.0
+# What a reach is made longer by, so that rounding leaves nothing out.
 _ROUNDING = 1.001
+_ROUNDING_M = 0.001
+#: Up to here a parallel has a length to reckon with; around a pole every longitude is near.
+_LAST_PARALLEL: Final = 89.0
 
 
 def point(lon: float, lat: float) -> ColumnElement[Any]:
@@ -28,6 +40,47 @@ def point(lon: float, lat: float) -> ColumnElement[Any]:
 def distance_m(one: Any, other: Any) -> ColumnElement[float]:
     """Shortest distance on the spheroid, metres."""
     return func.ST_Distance(func.geography(one), func.geography(other))
+
+
+def images(place: Any) -> tuple[Any, Any]:
+    """A point, and the same point seen from the other side of the antimeridian."""
+    turn = -FULL_TURN * func.sign(func.ST_X(place))
+    return place, func.ST_Translate(place, turn, 0.0)
+
+
+def in_reach(geometry: Any, place: Any, metres: Any) -> ColumnElement[bool]:
+    """The condition, answered by an index, that no geometry up to a distance fails.
+
+    Parameters
+    ----------
+    geometry : ColumnElement
+        Indexed geometry, EPSG:4326.
+    place : ColumnElement
+        Point, EPSG:4326.
+    metres : float or ColumnElement
+        Distance on the spheroid.
+    """
+    return or_(*(geometry.bool_op("&&")(box) for box in _boxes(place, metres)))
+
+
+def within_m(geometry: Any, place: Any, metres: Any) -> ColumnElement[bool]:
+    """The condition that a geometry lies up to a distance from a point, by metres and an index."""
+    near = func.ST_DWithin(func.geography(geometry), func.geography(place), metres)
+    return in_reach(geometry, place, metres) & near
+
+
+def _boxes(place: Any, metres: Any) -> list[ColumnElement[Any]]:
+    """Boxes that hold all that is near to a point, one for each of its images."""
+    reach = metres * _ROUNDING + _ROUNDING_M
+    north_south = reach / _DEGREE_OF_LATITUDE_M
+    # the parallel is shortest at the edge of the reach that is nearer to a pole
+    farthest = func.abs(func.ST_Y(place)) + north_south
+    parallel_m = _DEGREE_OF_LONGITUDE_M * func.cos(func.radians(farthest))
+    east_west = case(
+        (farthest >= _LAST_PARALLEL, FULL_TURN),
+        else_=func.least(reach / parallel_m, FULL_TURN),
+    )
+    return [func.ST_Expand(image, east_west, north_south) for image in images(place)]
 
 
 def nearest(
@@ -54,22 +107,31 @@ def nearest(
     Select
         The rows with a further column ``distance_m``.
     """
-    rough = (
-        rows.with_only_columns(distance_m(geometry, place).label("metres"))
-        .order_by(geometry.op("<->")(place))
-        .limit(limit)
-        .subquery("rough")
+    bounds = [_farthest(rows, geometry, place, image, limit) for image in images(place)]
+    reach = (
+        select(func.least(*bounds).label("metres"))
+        .cte("reach")
+        .prefix_with("MATERIALIZED", dialect="postgresql")  # or each use of it searches anew
     )
-    reach = select(func.max(rough.c.metres) * _ROUNDING).scalar_subquery()
-    north_south = reach / _DEGREE_OF_LATITUDE_M
-    # the parallel is shortest at the edge of the reach that is nearer to a pole
-    latitude = func.least(func.abs(func.ST_Y(place)) + north_south, 89.0)
-    parallel_m = _DEGREE_OF_LONGITUDE_M * func.cos(func.radians(latitude))
-    east_west = func.least(reach / parallel_m, 360.0)
+    boxes = [box.label(f"box_{n}") for n, box in enumerate(_boxes(place, reach.c.metres))]
+    around = select(*boxes).select_from(reach).cte("around")
     metres = distance_m(geometry, place).label("distance_m")
     return (
         rows.add_columns(metres)
-        .where(geometry.bool_op("&&")(func.ST_Expand(place, east_west, north_south)))
+        .where(or_(*(geometry.bool_op("&&")(select(box).scalar_subquery()) for box in around.c)))
         .order_by(metres)
         .limit(limit)
     )
+
+
+def _farthest(
+    rows: Select[Any], geometry: Geometry, place: Any, image: Any, limit: int
+) -> ColumnElement[float]:
+    """Metres to the farthest of the rows that are nearest in degrees to an image of a place."""
+    rough = (
+        rows.with_only_columns(distance_m(geometry, place).label("metres"))
+        .order_by(geometry.op("<->")(image))
+        .limit(limit)
+        .subquery("rough")
+    )
+    return select(func.max(rough.c.metres)).scalar_subquery()
