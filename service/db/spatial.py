@@ -66,7 +66,8 @@ def in_reach(geometry: Any, place: Any, metres: Any) -> ColumnElement[bool]:
 def within_m(geometry: Any, place: Any, metres: Any) -> ColumnElement[bool]:
     """The condition that a geometry lies up to a distance from a point, by metres and an index."""
     near = func.ST_DWithin(func.geography(geometry), func.geography(place), metres)
-    return in_reach(geometry, place, metres) & near
+    # to PostGIS 3.3 a place in a polygon on the equator is as far from it as from its boundary
+    return in_reach(geometry, place, metres) & or_(near, func.ST_Intersects(geometry, place))
 
 
 def _boxes(place: Any, metres: Any) -> list[ColumnElement[Any]]:
