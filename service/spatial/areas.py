@@ -22,6 +22,11 @@ from service.teams.models import Member
 __all__ = ["Area", "Circle", "Polygon", "parse_area", "what_lies_within"]
 
 _LONGEST_RING: Final = 100_000
+#: A projection of the whole earth, poles and all, that keeps areas: EASE-Grid 2.0.
+_EQUAL_AREA: Final = 6933
+#: An edge of so many degrees is as good as straight in that projection.
+_FINE_DEGREES: Final = 0.01
+_MOST_STEPS: Final = 100_000
 #: The antimeridian; of so many degrees it is not told which way round the earth an edge runs.
 _HALF_ROUND: Final = 180.0
 
@@ -79,8 +84,10 @@ class Polygon:
         return or_(*(func.ST_Intersects(geometry, each) for each in shapes))
 
     def square_metres(self) -> ColumnElement[float]:
-        """The area on the spheroid."""
-        return func.ST_Area(func.geography(self._shape()))
+        """The area on the spheroid, whose edges are straight in degrees (RFC 7946, 3.1.1)."""
+        shape = self._shape()
+        step = func.greatest(_FINE_DEGREES, func.ST_Perimeter(shape) / _MOST_STEPS)
+        return func.ST_Area(func.ST_Transform(func.ST_Segmentize(shape, step), _EQUAL_AREA))
 
 
 def parse_area(document: Mapping[str, Any]) -> Polygon:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from geodata.schema import ROLE_PATTERN
 from service.divisions.schemas import DivisionStep
+from service.web.days import Day
 from service.web.limits import up_to
 from service.web.parameters import Parameters
 
@@ -38,7 +38,7 @@ Latitude = Annotated[
 class BatchParameters(Parameters):
     """How to locate many points."""
 
-    at: date | None = Field(
+    at: Day | None = Field(
         None, description="Day whose grids to take; today if absent.", examples=["2026-01-31"]
     )
     nearest: bool = Field(

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from geodata.schema import ROLE_PATTERN
 from service.divisions.schemas import DivisionStep
+from service.web.days import Day
 from service.web.limits import up_to
 from service.web.parameters import Parameters
 
@@ -46,7 +47,7 @@ class LocateParameters(Parameters):
 
     lon: Longitude
     lat: Latitude
-    at: date | None = Field(None, description="Day whose grids and teams to tell; today if absent.")
+    at: Day | None = Field(None, description="Day whose grids and teams to tell; today if absent.")
 
 
 class HeldPost(BaseModel):

@@ -112,8 +112,10 @@ def test_a_formula_in_a_table_stays_text(reader: TestClient) -> None:
 
 
 def test_empty_cells_beyond_the_heading_are_nothing(reader: TestClient) -> None:
-    (found,) = rows(reader.post("/locate", content="lon,lat\n0.001,0.005,,\n", headers=CSV).text)
-    assert found["grid_code"] == "C1001"
+    for body in ("lon,lat\n0.001,0.005,,\n", "lon,lat,,\n0.001,0.005,,\n"):
+        (found,) = rows(reader.post("/locate", content=body, headers=CSV).text)
+        assert found["grid_code"] == "C1001"
+        assert list(found)[:3] == ["lon", "lat", "grid_code"]
 
 
 @pytest.mark.parametrize(
@@ -124,6 +126,15 @@ def test_empty_cells_beyond_the_heading_are_nothing(reader: TestClient) -> None:
         ("lon,lat\n1,nan\n", CSV, 400, "Row 1"),
         ("lon,lat\n181,2\n", CSV, 400, "Row 1"),
         ("x,y\n1,2\n", CSV, 400, "'lon'"),
+        ('lon,lat,name\n1,2,"well\n3,4,pump\n', CSV, 400, "unexpected end"),
+        ("lon,lat,,\n1,2,,well\n", CSV, 400, "Row 1 has more cells"),
+        (
+            '{"type":"FeatureCollection","features":[{"geometry":'
+            '{"type":"Point","coordinates":[200,1]}}]}',
+            GEOJSON,
+            400,
+            "Feature 1: 200.0, 1.0",
+        ),
         ("lon,lat,lon\n1,2,3\n", CSV, 400, "more than one column 'lon'"),
         ("name,lon,lat\nMain Street, 3,1,2\n", CSV, 400, "Row 1 has more cells"),
         (b"lon,lat\n\xff,1\n", CSV, 400, "UTF-8"),
@@ -271,6 +282,13 @@ def test_within_a_radius_by_metres_on_the_spheroid(town: Settings) -> None:
     assert found["households"] == []
 
 
+@pytest.mark.parametrize(("radius", "grids"), [(1e-9, 1), (50, 1), (120, 2), (700, 3)])
+def test_a_radius_within_a_grid_meets_it(reader: TestClient, radius: float, grids: int) -> None:
+    found = reader.get(f"/within?lon=0.004&lat=0.004&radius_m={radius}").json()
+    assert found["counts"]["grids"] == grids
+    assert found["counts"]["members"] == 1
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -290,6 +308,34 @@ def test_what_is_no_area_is_refused(reader: TestClient, body: Any) -> None:
     response = reader.post("/within", json=body, headers=GEOJSON)
     assert response.status_code == 400
     assert response.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("step", [30, 90])
+def test_the_whole_earth_is_an_area(reader: TestClient, step: int) -> None:
+    eastward = list(range(-180, 181, step))
+    ring = [[x, -90] for x in eastward] + [[x, 90] for x in reversed(eastward)]
+    area = {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
+    answer = reader.post("/within", json=area, headers=GEOJSON)
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    assert found["counts"]["records"] == 11
+    assert found["area_m2"] == pytest.approx(510_065_621.7e6, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("ring", "grids"),
+    [
+        ([[0, 0], [0, 0], [0, 0], [0, 0]], 1),
+        ([[0, 0], [0.02, 0.01], [0, 0], [0, 0]], 3),
+        ([[0, 90], [90, 90], [179, 90], [0, 90]], 0),
+    ],
+)
+def test_an_area_of_nothing_holds_what_it_touches(
+    reader: TestClient, ring: list[list[float]], grids: int
+) -> None:
+    area = {"type": "Polygon", "coordinates": [ring]}
+    found = reader.post("/within", json=area, headers=GEOJSON).json()
+    assert (found["area_m2"], found["counts"]["grids"]) == (0, grids)
 
 
 @pytest.mark.parametrize("query", ["", "lon=0&lat=0", "lon=0&lat=0&radius_m=0", "radius_m=5"])

@@ -149,6 +149,8 @@ def _true_distances(session: Session, lon: float, lat: float, limit: int) -> lis
         "/locate?lon=nan&lat=1",
         "/locate?lon=1&lat=inf",
         "/locate?lon=1&lat=1&at=yesterday",
+        "/locate?lon=1&lat=1&at=86400",
+        "/locate?lon=1&lat=1&at=2026-02-30",
         "/locate?lon=1&lat=1&when=2026-01-01",
         "/nearest?lon=1&lat=1&limit=0",
         "/nearest?lon=1&lat=1&limit=-1",
