@@ -9,12 +9,22 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, case, func, or_, select
+from sqlalchemy import CTE, ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from service.db.base import SRID
 
-__all__ = ["FULL_TURN", "distance_m", "images", "in_reach", "nearest", "point", "within_m"]
+__all__ = [
+    "FULL_TURN",
+    "distance_m",
+    "images",
+    "in_reach",
+    "meets_m",
+    "nearest",
+    "point",
+    "reaches_across",
+    "within_m",
+]
 
 #: A column of a table or of a mapped class.
 Geometry = ColumnElement[Any] | InstrumentedAttribute[Any]
@@ -60,18 +70,40 @@ def in_reach(geometry: Any, place: Any, metres: Any) -> ColumnElement[bool]:
     metres : float or ColumnElement
         Distance on the spheroid.
     """
-    return or_(*(geometry.bool_op("&&")(box) for box in _boxes(place, metres)))
+    here, across = (geometry.bool_op("&&")(box) for box in _boxes(place, metres))
+    # the planner drops what is never true
+    return or_(here, and_(reaches_across(place, metres), across))
 
 
 def within_m(geometry: Any, place: Any, metres: Any) -> ColumnElement[bool]:
-    """The condition that a geometry lies up to a distance from a point, by metres and an index."""
-    near = func.ST_DWithin(func.geography(geometry), func.geography(place), metres)
+    """The condition that a point lies up to a distance from another, by metres and an index."""
+    return in_reach(geometry, place, metres) & _near(geometry, place, metres)
+
+
+def meets_m(geometry: Any, place: Any, metres: Any) -> ColumnElement[bool]:
+    """The same of a polygon, which may also lie around the point."""
     # to PostGIS 3.3 a place in a polygon on the equator is as far from it as from its boundary
-    return in_reach(geometry, place, metres) & or_(near, func.ST_Intersects(geometry, place))
+    met = or_(_near(geometry, place, metres), func.ST_Intersects(geometry, place))
+    return in_reach(geometry, place, metres) & met
+
+
+def _near(geometry: Any, place: Any, metres: Any) -> ColumnElement[bool]:
+    return func.ST_DWithin(func.geography(geometry), func.geography(place), metres)
+
+
+def reaches_across(place: Any, metres: Any) -> ColumnElement[bool]:
+    """The condition that a distance from a point may reach across the antimeridian."""
+    east_west, _ = _reach(place, metres)
+    return func.abs(func.ST_X(place)) + east_west >= FULL_TURN / 2.0
 
 
 def _boxes(place: Any, metres: Any) -> list[ColumnElement[Any]]:
     """Boxes that hold all that is near to a point, one for each of its images."""
+    return [func.ST_Expand(image, *_reach(place, metres)) for image in images(place)]
+
+
+def _reach(place: Any, metres: Any) -> tuple[Any, Any]:
+    """How many degrees of longitude and of latitude a distance is at most."""
     reach = metres * _ROUNDING + _ROUNDING_M
     north_south = reach / _DEGREE_OF_LATITUDE_M
     # the parallel is shortest at the edge of the reach that is nearer to a pole
@@ -81,7 +113,7 @@ def _boxes(place: Any, metres: Any) -> list[ColumnElement[Any]]:
         (farthest >= _LAST_PARALLEL, FULL_TURN),
         else_=func.least(reach / parallel_m, FULL_TURN),
     )
-    return [func.ST_Expand(image, east_west, north_south) for image in images(place)]
+    return east_west, north_south
 
 
 def nearest(
@@ -108,12 +140,14 @@ def nearest(
     Select
         The rows with a further column ``distance_m``.
     """
-    bounds = [_farthest(rows, geometry, place, image, limit) for image in images(place)]
-    reach = (
-        select(func.least(*bounds).label("metres"))
-        .cte("reach")
-        .prefix_with("MATERIALIZED", dialect="postgresql")  # or each use of it searches anew
+    here, across = (_farthest(rows, geometry, place, image, limit) for image in images(place))
+    first = _once(select(here.label("metres")), "first")
+    # the second search is dear where nothing is near, and is only made where it may find something
+    closer = case(
+        (reaches_across(place, first.c.metres), func.least(first.c.metres, across)),
+        else_=first.c.metres,
     )
+    reach = _once(select(closer.label("metres")).select_from(first), "reach")
     boxes = [box.label(f"box_{n}") for n, box in enumerate(_boxes(place, reach.c.metres))]
     around = select(*boxes).select_from(reach).cte("around")
     metres = distance_m(geometry, place).label("distance_m")
@@ -123,6 +157,11 @@ def nearest(
         .order_by(metres)
         .limit(limit)
     )
+
+
+def _once(statement: Select[Any], name: str) -> CTE:
+    """A statement that is worked out once, however often it is used."""
+    return statement.cte(name).prefix_with("MATERIALIZED", dialect="postgresql")
 
 
 def _farthest(

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from geodata.errors import InputError
 from service.db.base import SRID
-from service.db.spatial import FULL_TURN, point, within_m
+from service.db.spatial import FULL_TURN, meets_m, point, within_m
 from service.grids.views import CURRENT_GRID
 from service.households.models import Assignment, Household
 from service.places.models import Facility
@@ -35,7 +35,10 @@ class Area(Protocol):
     """Where to look."""
 
     def holds(self, geometry: Any) -> ColumnElement[bool]:
-        """The condition that a geometry meets the area, answered by its index."""
+        """The condition that a point lies in the area, answered by its index."""
+
+    def meets(self, geometry: Any) -> ColumnElement[bool]:
+        """The condition that a polygon meets the area, answered by its index."""
 
     def square_metres(self) -> ColumnElement[float]:
         """The area on the spheroid."""
@@ -52,6 +55,10 @@ class Circle:
     def holds(self, geometry: Any) -> ColumnElement[bool]:
         """The condition, across the antimeridian and over a pole as anywhere else."""
         return within_m(geometry, point(self.lon, self.lat), self.radius_m)
+
+    def meets(self, geometry: Any) -> ColumnElement[bool]:
+        """The same condition for a polygon."""
+        return meets_m(geometry, point(self.lon, self.lat), self.radius_m)
 
     def square_metres(self) -> ColumnElement[float]:
         """The area of the circle in the plane, which at such sizes is that on the spheroid."""
@@ -82,6 +89,10 @@ class Polygon:
         shape = self._shape()
         shapes = [shape, *(func.ST_Translate(shape, turn, 0.0) for turn in self.turns)]
         return or_(*(func.ST_Intersects(geometry, each) for each in shapes))
+
+    def meets(self, geometry: Any) -> ColumnElement[bool]:
+        """The same condition for a polygon."""
+        return self.holds(geometry)
 
     def square_metres(self) -> ColumnElement[float]:
         """The area on the spheroid, whose edges are straight in degrees (RFC 7946, 3.1.1)."""
@@ -160,12 +171,12 @@ def what_lies_within(session: Session, *, area: Area, limit: int) -> dict[str, A
         )
     ).one()
     counts = {"records": records, "households": households}
-    for name, column in (
-        ("members", Member.geometry),
-        ("facilities", Facility.geometry),
-        ("grids", CURRENT_GRID.c.geometry),
+    for name, column, condition in (
+        ("members", Member.geometry, area.holds),
+        ("facilities", Facility.geometry, area.holds),
+        ("grids", CURRENT_GRID.c.geometry, area.meets),
     ):
-        counted = select(func.count(column)).where(area.holds(column))
+        counted = select(func.count(column)).where(condition(column))
         counts[name] = session.scalar(counted) or 0
     listed = {
         "households": _households(session, area, limit),

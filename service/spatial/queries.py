@@ -13,11 +13,11 @@ from sqlalchemy import (
     FromClause,
     Select,
     String,
+    case,
     func,
     literal,
     select,
     true,
-    union_all,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 from service.db.base import SRID
 from service.db.listing import Listing, list_some
 from service.db.rows import AnyRow
-from service.db.spatial import distance_m, images, in_reach, nearest, point
+from service.db.spatial import distance_m, images, in_reach, nearest, point, reaches_across
 from service.db.statements import load_statements
 from service.errors import Conflict, NotFound
 from service.grids.queries import in_force
@@ -118,8 +118,9 @@ def _covering(points: Points, at: date | None) -> Any:
 def _nearest(points: Points, at: date | None) -> Any:
     """The nearest grid of each point.
 
-    The grids that are nearest in degrees, on this side of the antimeridian and on the other, give
-    a reach in metres. Where it is short, all grids within it are looked at.
+    The grids that are nearest in degrees, on this side of the antimeridian and, if that may be
+    nearer, on the other, give a reach in metres. Where it is short, all grids within it are
+    looked at.
     """
     grids, places = in_force(at), _staged(points)
     by_degrees = [
@@ -129,22 +130,29 @@ def _nearest(points: Points, at: date | None) -> Any:
         .correlate(places)
         for image in images(places.c.geometry)
     ]
-    candidates = union_all(*(select(each.subquery()) for each in by_degrees)).subquery()
-    rough = _first_by_metres(candidates, places).lateral("rough")
-    looked_through = in_reach(grids.c.geometry, places.c.geometry, rough.c.distance_m)
+    here = _first_by_metres(by_degrees[0].subquery(), places).lateral("here")
+    across = (
+        _first_by_metres(by_degrees[1].subquery(), places)
+        .where(reaches_across(places.c.geometry, here.c.distance_m))
+        .correlate(places, here)
+        .lateral("across")
+    )
+    metres = func.least(here.c.distance_m, across.c.distance_m)
     exact = (
         _first_by_metres(grids, places)
-        .where(rough.c.distance_m <= _LOOKED_THROUGH_M, looked_through)
-        .correlate(places, rough)
+        .where(metres <= _LOOKED_THROUGH_M, in_reach(grids.c.geometry, places.c.geometry, metres))
+        .correlate(places, here, across)
         .lateral("exact")
     )
+    rough = case((across.c.distance_m < here.c.distance_m, across.c.code), else_=here.c.code)
     return (
         select(
             places.c.number,
-            func.coalesce(exact.c.code, rough.c.code).label("code"),
-            func.coalesce(exact.c.distance_m, rough.c.distance_m).label("distance_m"),
+            func.coalesce(exact.c.code, rough).label("code"),
+            func.coalesce(exact.c.distance_m, metres).label("distance_m"),
         )
-        .join_from(places, rough, true())
+        .join_from(places, here, true())
+        .outerjoin(across, true())
         .outerjoin(exact, true())
     )
 

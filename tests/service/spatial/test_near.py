@@ -200,5 +200,5 @@ def test_what_is_near_is_found_by_an_index(session: Session, lon: float, lat: fl
     assert "Seq Scan" not in found
     within = select(Household.id).where(Circle(lon, lat, 500.0).holds(Household.geometry))
     found = plan_of(session, within)
-    assert "Bitmap Index Scan on ix_household_geometry" in found, found
+    assert found.count("ix_household_geometry") == (2 if abs(lon) > 179 else 1), found
     assert "Seq Scan" not in found
