@@ -138,7 +138,14 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
                 "If-Match",
                 "If-None-Match",
             ],
-            expose_headers=["Content-Crs", "Content-Location", "ETag", "Location"],
+            expose_headers=[
+                "Content-Crs",
+                "Content-Location",
+                "ETag",
+                "Location",
+                "OGC-NumberMatched",
+                "OGC-NumberReturned",
+            ],
         )
     app.add_middleware(SecurityHeaders, shared=bool(settings.cors_origins))
     app.add_middleware(AccessLog)

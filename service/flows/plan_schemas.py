@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.web.days import Day
 from service.web.parameters import Parameters
 
 __all__ = [
@@ -27,13 +28,13 @@ __all__ = [
 class DayParameters(Parameters):
     """The day that is asked for."""
 
-    at: date | None = Field(None, description="Only what was or will be in force on this day.")
+    at: Day | None = Field(None, description="Only what was or will be in force on this day.")
 
 
 class GridsParameters(Parameters):
     """Which grids are asked for."""
 
-    at: date | None = Field(None, description="The day; today by default.")
+    at: Day | None = Field(None, description="The day; today by default.")
     dataset: str | None = Field(None, description="Only grids of this data set.")
 
 

@@ -16,9 +16,6 @@ from service.grids.views import CURRENT_GRID
 
 __all__ = ["find_covering", "find_nearest", "get_in_force", "in_force"]
 
-#: Candidates for the nearest polygon: how far their boxes lie is not how far they lie.
-_CANDIDATES = 8
-
 
 def in_force(at: date | None = None) -> FromClause:
     """Rows of the grids in force on a day, or today, with the columns of ``current_grid``."""
@@ -113,9 +110,5 @@ def find_nearest(
 ) -> AnyRow | None:
     """The nearest grid to a point: code, distance_m; None where there is no grid at all."""
     grids = in_force(at)
-    chosen = nearest(
-        select(grids.c.code), grids.c.geometry, point(lon, lat), limit=_CANDIDATES
-    ).subquery("nearest_grid")
-    return session.execute(
-        select(chosen).order_by(chosen.c.distance_m, chosen.c.code.collate("C")).limit(1)
-    ).one_or_none()
+    chosen = nearest(select(grids.c.code), grids.c.geometry, point(lon, lat), limit=1)
+    return session.execute(chosen.order_by(grids.c.code.collate("C"))).one_or_none()

@@ -13,6 +13,7 @@ from service.catalogue.crs import DEFAULT_CRS, Crs, parse_crs
 from service.catalogue.selection import Selection, parse_whole_number
 from service.errors import InvalidParameter
 from service.ogc.paging import Order, Position, parse_sortby
+from service.web.limits import clamped
 
 __all__ = [
     "Format",
@@ -26,8 +27,6 @@ __all__ = [
 Format = Literal["json", "html"]
 #: The parameters of the items that do not select.
 _PAGING: Final = ("f", "limit", "offset", "token", "sortby", "crs")
-#: A limit that no number of the database holds is beyond the maximum, as any other above it.
-_BEYOND_NUMBERS: Final = re.compile(r"\+?0*[1-9][0-9]{18,400}", re.ASCII)
 _QUALITY: Final = re.compile(r"(?:^|;)\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*(?:;|$)")
 
 
@@ -80,12 +79,10 @@ def parse_limit(text: str | None, limits: Limits) -> int:
     """Rows a page: at least 1; beyond the maximum, the maximum."""
     if text is None:
         return min(limits.default, limits.maximum)
-    if _BEYOND_NUMBERS.fullmatch(text):
-        return limits.maximum
-    limit = parse_whole_number("limit", text)
+    limit = parse_whole_number("limit", str(clamped(text, limits.maximum)))
     if limit < 1:
         raise InvalidParameter("limit", "has to be at least 1")
-    return min(limit, limits.maximum)
+    return limit
 
 
 def parse_offset(text: str | None) -> int:

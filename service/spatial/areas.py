@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from sqlalchemy import ColumnElement, Float, func, literal, select
+from sqlalchemy import ColumnElement, Float, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from geodata.errors import InputError
 from service.db.base import SRID
-from service.db.spatial import point
+from service.db.spatial import FULL_TURN, meets_m, point, within_m
 from service.grids.views import CURRENT_GRID
 from service.households.models import Assignment, Household
 from service.places.models import Facility
@@ -21,9 +21,13 @@ from service.teams.models import Member
 
 __all__ = ["Area", "Circle", "Polygon", "parse_area", "what_lies_within"]
 
-_METRES_PER_DEGREE: Final = 110_574.0
 _LONGEST_RING: Final = 100_000
-#: Degrees of longitude from which on it is not told which way round the earth an edge runs.
+#: A projection of the whole earth, poles and all, that keeps areas: EASE-Grid 2.0.
+_EQUAL_AREA: Final = 6933
+#: An edge of so many degrees is as good as straight in that projection.
+_FINE_DEGREES: Final = 0.01
+_MOST_STEPS: Final = 100_000
+#: The antimeridian; of so many degrees it is not told which way round the earth an edge runs.
 _HALF_ROUND: Final = 180.0
 
 
@@ -31,7 +35,10 @@ class Area(Protocol):
     """Where to look."""
 
     def holds(self, geometry: Any) -> ColumnElement[bool]:
-        """The condition that a geometry meets the area, answered by its index."""
+        """The condition that a point lies in the area, answered by its index."""
+
+    def meets(self, geometry: Any) -> ColumnElement[bool]:
+        """The condition that a polygon meets the area, answered by its index."""
 
     def square_metres(self) -> ColumnElement[float]:
         """The area on the spheroid."""
@@ -46,14 +53,12 @@ class Circle:
     radius_m: float
 
     def holds(self, geometry: Any) -> ColumnElement[bool]:
-        """The condition; a box that is surely large enough goes before it, for the index."""
-        reach = self.radius_m * 1.01 / _METRES_PER_DEGREE
-        squeeze = math.cos(math.radians(min(abs(self.lat) + reach, 89.0)))
-        box = func.ST_Expand(point(self.lon, self.lat), min(reach / squeeze, 360.0), reach)
-        near = func.ST_DWithin(
-            func.geography(geometry), func.geography(point(self.lon, self.lat)), self.radius_m
-        )
-        return geometry.bool_op("&&")(box) & near
+        """The condition, across the antimeridian and over a pole as anywhere else."""
+        return within_m(geometry, point(self.lon, self.lat), self.radius_m)
+
+    def meets(self, geometry: Any) -> ColumnElement[bool]:
+        """The same condition for a polygon."""
+        return meets_m(geometry, point(self.lon, self.lat), self.radius_m)
 
     def square_metres(self) -> ColumnElement[float]:
         """The area of the circle in the plane, which at such sizes is that on the spheroid."""
@@ -62,9 +67,18 @@ class Circle:
 
 @dataclass(frozen=True, slots=True)
 class Polygon:
-    """A polygon or several, as GeoJSON."""
+    """A polygon or several, as GeoJSON; one that crosses the antimeridian is parted there.
+
+    Attributes
+    ----------
+    geometry : mapping
+    turns : tuple of float
+        Degrees to turn it by to where it lies for those who write its edges on the antimeridian
+        with the other sign.
+    """
 
     geometry: Mapping[str, Any]
+    turns: tuple[float, ...] = ()
 
     def _shape(self) -> ColumnElement[Any]:
         text = json.dumps(self.geometry)
@@ -72,11 +86,19 @@ class Polygon:
 
     def holds(self, geometry: Any) -> ColumnElement[bool]:
         """The condition; a point on the boundary counts."""
-        return func.ST_Intersects(geometry, self._shape())
+        shape = self._shape()
+        shapes = [shape, *(func.ST_Translate(shape, turn, 0.0) for turn in self.turns)]
+        return or_(*(func.ST_Intersects(geometry, each) for each in shapes))
+
+    def meets(self, geometry: Any) -> ColumnElement[bool]:
+        """The same condition for a polygon."""
+        return self.holds(geometry)
 
     def square_metres(self) -> ColumnElement[float]:
-        """The area on the spheroid."""
-        return func.ST_Area(func.geography(self._shape()))
+        """The area on the spheroid, whose edges are straight in degrees (RFC 7946, 3.1.1)."""
+        shape = self._shape()
+        step = func.greatest(_FINE_DEGREES, func.ST_Perimeter(shape) / _MOST_STEPS)
+        return func.ST_Area(func.ST_Transform(func.ST_Segmentize(shape, step), _EQUAL_AREA))
 
 
 def parse_area(document: Mapping[str, Any]) -> Polygon:
@@ -96,7 +118,11 @@ def parse_area(document: Mapping[str, Any]) -> Polygon:
     if not isinstance(polygons, list) or not polygons:
         raise InputError("The polygon has no coordinates.")
     checked = [[_ring(ring) for ring in _rings(polygon)] for polygon in polygons]
-    return Polygon({"type": "MultiPolygon", "coordinates": checked})
+    eastings = {x for rings in checked for x, _ in rings[0]}
+    turns = tuple(
+        -math.copysign(FULL_TURN, edge) for edge in (-_HALF_ROUND, _HALF_ROUND) if edge in eastings
+    )
+    return Polygon({"type": "MultiPolygon", "coordinates": checked}, turns)
 
 
 def _rings(polygon: Any) -> list[Any]:
@@ -116,7 +142,10 @@ def _ring(ring: Any) -> list[list[float]]:
             raise InputError("A coordinate is no finite number.")
         x, y = float(position[0]), float(position[1])
         if abs(x) > 180.0 or abs(y) > 90.0:
-            raise InputError("A position lies beyond 180 or 90 degrees.")
+            raise InputError(
+                "A position lies beyond 180 or 90 degrees; a polygon across the 180th meridian is "
+                "parted there (RFC 7946, 3.1.9)."
+            )
         if positions and abs(x - positions[-1][0]) >= _HALF_ROUND:
             raise InputError(
                 "An edge reaches half round the earth: put positions between its ends, or part the "
@@ -142,19 +171,27 @@ def what_lies_within(session: Session, *, area: Area, limit: int) -> dict[str, A
         )
     ).one()
     counts = {"records": records, "households": households}
-    for name, column in (
-        ("members", Member.geometry),
-        ("facilities", Facility.geometry),
-        ("grids", CURRENT_GRID.c.geometry),
+    for name, column, condition in (
+        ("members", Member.geometry, area.holds),
+        ("facilities", Facility.geometry, area.holds),
+        ("grids", CURRENT_GRID.c.geometry, area.meets),
     ):
-        counted = select(func.count(column)).where(area.holds(column))
+        counted = select(func.count(column)).where(condition(column))
         counts[name] = session.scalar(counted) or 0
-    return {
-        "area_m2": session.scalar(select(area.square_metres())),
-        "counts": counts,
+    listed = {
         "households": _households(session, area, limit),
         "members": _members(session, area, limit),
         "facilities": _facilities(session, area, limit),
+    }
+    return {
+        "area_m2": session.scalar(select(area.square_metres())),
+        "counts": counts,
+        "numberReturned": {
+            "records": len(listed["households"]),
+            "members": len(listed["members"]),
+            "facilities": len(listed["facilities"]),
+        },
+        **listed,
     }
 
 

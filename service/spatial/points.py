@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -49,8 +50,8 @@ class Points:
     rows: list[Mapping[str, Any]] = field(default_factory=list)
     columns: tuple[str, ...] = ()
 
-    def add(self, lon: float, lat: float, row: Mapping[str, Any], number: int) -> None:
-        """Take a point.
+    def add(self, lon: float, lat: float, row: Mapping[str, Any], where: str) -> None:
+        """Take a point; ``where`` is what to call it.
 
         Raises
         ------
@@ -58,7 +59,7 @@ class Points:
             It lies beyond the earth, or is one too many.
         """
         if not (abs(lon) <= 180.0 and abs(lat) <= 90.0):
-            raise InputError(f"Row {number}: {lon}, {lat} is no longitude and latitude in degrees.")
+            raise InputError(f"{where}: {lon}, {lat} is no longitude and latitude in degrees.")
         if len(self.rows) >= MOST_POINTS:
             raise InputError(f"There are more than {MOST_POINTS:,} points: send them in parts.")
         self.lon.append(lon)
@@ -72,25 +73,40 @@ def parse_csv(body: bytes) -> Points:
     Raises
     ------
     InputError
-        A column is missing or a row has no numbers there; the message names the row.
+        A column is missing or there twice, or a row has no numbers there, or more cells than the
+        heading; the message names the row.
     """
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError("The CSV is not in UTF-8.") from error
-    reader = csv.DictReader(io.StringIO(text, newline=""))
+    # strictly, or a quotation mark that is not closed takes all further rows into its cell
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     try:
-        columns = tuple(reader.fieldnames or ())
-        missing = [name for name in ("lon", "lat") if name not in columns]
-        if missing:
-            raise InputError(f"The CSV has no column '{missing[0]}'; it needs lon and lat.")
+        columns = tuple(_headings(reader))
         points = Points(columns=columns)
         for number, row in enumerate(reader, start=1):
-            row.pop(None, None)  # cells beyond the heading
-            points.add(_number(row, "lon", number), _number(row, "lat", number), row, number)
+            if any(row.pop(None, ())):  # in empty cells nothing is lost
+                raise InputError(f"Row {number} has more cells than the heading.")
+            lon, lat = (_number(row, name, number) for name in ("lon", "lat"))
+            points.add(lon, lat, row, f"Row {number}")
     except csv.Error as error:
         raise InputError(f"The CSV cannot be read: {error}.") from error
     return points
+
+
+def _headings(reader: csv.DictReader[str]) -> Sequence[str]:
+    columns = list(reader.fieldnames or ())
+    while columns and not columns[-1]:  # commas at the end of the line
+        columns.pop()
+    reader.fieldnames = columns
+    missing = [name for name in ("lon", "lat") if name not in columns]
+    if missing:
+        raise InputError(f"The CSV has no column '{missing[0]}'; it needs lon and lat.")
+    twice = [name for name, times in Counter(columns).items() if times > 1]
+    if twice:
+        raise InputError(f"The CSV has more than one column '{twice[0]}'.")
+    return columns
 
 
 def _number(row: Mapping[str, Any], name: str, number: int) -> float:
@@ -120,7 +136,7 @@ def parse_geojson(document: Mapping[str, Any]) -> Points:
         numbers = isinstance(position, list) and len(position) in (2, 3) and position[:2]
         if not numbers or not all(type(each) in (int, float) for each in numbers):
             raise InputError(f"Feature {number} has no longitude and latitude.")
-        points.add(float(numbers[0]), float(numbers[1]), feature, number)
+        points.add(float(numbers[0]), float(numbers[1]), feature, f"Feature {number}")
     return points
 
 
@@ -129,7 +145,7 @@ def write_csv(points: Points, found: Sequence[Mapping[str, Any]]) -> str:
     kept = [name for name in points.columns if name not in LOCATED]
     text = io.StringIO(newline="")
     table = csv.writer(text)
-    table.writerow([*kept, *LOCATED])
+    table.writerow([*map(_cell, kept), *LOCATED])
     for row, told in zip(points.rows, found, strict=True):
         table.writerow([*(_cell(row.get(name)) for name in kept), *_told(told)])
     return text.getvalue()

@@ -7,13 +7,25 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Float, String, func, literal, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Float,
+    FromClause,
+    Select,
+    String,
+    case,
+    func,
+    literal,
+    select,
+    true,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from service.db.base import SRID
+from service.db.listing import Listing, list_some
 from service.db.rows import AnyRow
-from service.db.spatial import distance_m, nearest, point
+from service.db.spatial import distance_m, images, in_reach, nearest, point, reaches_across
 from service.db.statements import load_statements
 from service.errors import Conflict, NotFound
 from service.grids.queries import in_force
@@ -23,7 +35,9 @@ from service.spatial.points import LOCATED, Points
 __all__ = ["catchment", "figures_below", "grids_of", "list_nearest_facilities", "locate_all"]
 
 _SQL = load_statements("service.spatial", "queries.sql")
-#: Candidates for the nearest polygon: how far their boxes lie is not how far they lie.
+#: Metres within which the nearest of all grids is looked for; it takes longer the farther it is.
+_LOOKED_THROUGH_M: Final = 5_000.0
+#: Beyond that, so many grids that are nearest in degrees are compared.
 _CANDIDATES: Final = 8
 
 
@@ -102,29 +116,61 @@ def _covering(points: Points, at: date | None) -> Any:
 
 
 def _nearest(points: Points, at: date | None) -> Any:
+    """The nearest grid of each point.
+
+    The grids that are nearest in degrees, on this side of the antimeridian and, if that may be
+    nearer, on the other, give a reach in metres. Where it is short, all grids within it are
+    looked at.
+    """
     grids, places = in_force(at), _staged(points)
-    rough = (
+    by_degrees = [
         select(grids.c.code, grids.c.geometry)
-        .order_by(grids.c.geometry.op("<->")(places.c.geometry))
+        .order_by(grids.c.geometry.op("<->")(image))
         .limit(_CANDIDATES)
         .correlate(places)
-        .lateral("rough")
+        for image in images(places.c.geometry)
+    ]
+    here = _first_by_metres(by_degrees[0].subquery(), places).lateral("here")
+    across = (
+        _first_by_metres(by_degrees[1].subquery(), places)
+        .where(reaches_across(places.c.geometry, here.c.distance_m))
+        .correlate(places, here)
+        .lateral("across")
     )
-    metres = distance_m(rough.c.geometry, places.c.geometry)
-    rank = func.row_number().over(
-        partition_by=places.c.number, order_by=(metres, rough.c.code.collate("C"))
+    metres = func.least(here.c.distance_m, across.c.distance_m)
+    exact = (
+        _first_by_metres(grids, places)
+        .where(metres <= _LOOKED_THROUGH_M, in_reach(grids.c.geometry, places.c.geometry, metres))
+        .correlate(places, here, across)
+        .lateral("exact")
     )
-    ranked = (
-        select(places.c.number, rough.c.code, metres.label("distance_m"), rank.label("rank"))
-        .join_from(places, rough, true())
-        .subquery("ranked")
+    rough = case((across.c.distance_m < here.c.distance_m, across.c.code), else_=here.c.code)
+    return (
+        select(
+            places.c.number,
+            func.coalesce(exact.c.code, rough).label("code"),
+            func.coalesce(exact.c.distance_m, metres).label("distance_m"),
+        )
+        .join_from(places, here, true())
+        .outerjoin(across, true())
+        .outerjoin(exact, true())
     )
-    return select(ranked).where(ranked.c.rank == 1)
+
+
+def _first_by_metres(grids: FromClause, places: FromClause) -> Select[Any]:
+    """The nearest of some grids, and of several the one of the lowest code."""
+    metres = distance_m(grids.c.geometry, places.c.geometry).label("distance_m")
+    return (
+        select(grids.c.code, metres)
+        .order_by(metres, grids.c.code.collate("C"))
+        .limit(1)
+        .correlate(places)
+    )
 
 
 def list_nearest_facilities(
     session: Session, *, lon: float, lat: float, kind: str | None, limit: int
-) -> Sequence[AnyRow]:
+) -> Listing:
     """The facilities nearest to a point in degrees, of a kind if given, with distance_m."""
     rows = select(
         Facility.id,
@@ -136,8 +182,8 @@ def list_nearest_facilities(
     )
     if kind is not None:
         rows = rows.where(Facility.kind == kind)
-    ordered = nearest(rows, Facility.geometry, point(lon, lat), limit=limit)
-    return session.execute(ordered.order_by(Facility.id)).all()
+    ordered = nearest(rows, Facility.geometry, point(lon, lat), limit=limit).order_by(Facility.id)
+    return list_some(session, ordered, among=rows, limit=limit)
 
 
 def figures_below(session: Session, *, code: str | None) -> tuple[AnyRow | None, list[AnyRow]]:
@@ -184,7 +230,7 @@ def catchment(
     bound = {"facility_id": own.id, "distance_m": max_distance_m}
     raw = session.execute(_SQL["catchment"], bound).scalar_one_or_none()
     shape = None if raw is None else bytes(raw)
-    served = session.execute(_SQL["served"], {"facility_id": own.id, "shape": shape}).one()
+    served = session.execute(_SQL["served"], {**bound, "shape": shape}).one()
     drawn = session.execute(_SQL["shape"], {"shape": shape}).one()
     return {
         "type": "Feature",

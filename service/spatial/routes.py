@@ -28,6 +28,7 @@ from service.spatial.schemas import (
 )
 from service.teams.queries import list_nearest_members
 from service.web.bodies import body_of, read_object
+from service.web.limits import COUNTED, tell_numbers
 from service.web.parameters import NO_PARAMETERS
 from service.web.problems import describe
 from service.web.session import DatabaseSession
@@ -111,9 +112,9 @@ def locate_many(
     return Response(points.write_geojson(given, found), media_type=_GEOJSON)
 
 
-@router.get("/nearest", summary="Members or facilities near a place")
+@router.get("/nearest", summary="Members or facilities near a place", responses={200: COUNTED})
 def list_nearest(
-    near: Annotated[NearParameters, Query()], session: DatabaseSession
+    near: Annotated[NearParameters, Query()], response: Response, session: DatabaseSession
 ) -> list[NearMember] | list[NearFacility]:
     """Tell the members nearest to a place, of one role if given, or the facilities of a kind."""
     if near.of == "facilities":
@@ -122,13 +123,15 @@ def list_nearest(
         facilities = queries.list_nearest_facilities(
             session, lon=near.lon, lat=near.lat, kind=near.kind, limit=near.limit
         )
-        return [NearFacility.model_validate(each) for each in facilities]
+        tell_numbers(response, facilities)
+        return [NearFacility.model_validate(each) for each in facilities.rows]
     if near.kind is not None:
         raise InvalidParameter("kind", "is of facilities (of=facilities); members have roles")
     members = list_nearest_members(
         session, lon=near.lon, lat=near.lat, role=near.role, limit=near.limit
     )
-    return [NearMember.model_validate(each) for each in members]
+    tell_numbers(response, members)
+    return [NearMember.model_validate(each) for each in members.rows]
 
 
 @router.get("/within", summary="What lies up to a distance from a place")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from geodata.schema import ROLE_PATTERN
 from service.divisions.schemas import DivisionStep
+from service.web.days import Day
+from service.web.limits import up_to
 from service.web.parameters import Parameters
 
 __all__ = [
@@ -37,7 +38,7 @@ Latitude = Annotated[
 class BatchParameters(Parameters):
     """How to locate many points."""
 
-    at: date | None = Field(
+    at: Day | None = Field(
         None, description="Day whose grids to take; today if absent.", examples=["2026-01-31"]
     )
     nearest: bool = Field(
@@ -57,15 +58,27 @@ class NearParameters(Parameters):
     kind: str | None = Field(
         None, max_length=200, description="Kind of facility.", examples=["clinic"]
     )
-    limit: int = Field(5, ge=1, le=100, description="How many to tell at most.")
+    limit: Annotated[
+        int,
+        Field(ge=1, le=100, description="How many to tell at most; more is taken as the most."),
+        up_to(100),
+    ] = 5
 
 
 class LimitParameters(Parameters):
     """How much to list."""
 
-    limit: int = Field(
-        100, ge=0, le=10_000, description="Rows of each kind to list; the counts are of all."
-    )
+    limit: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=10_000,
+            description=(
+                "Rows of each kind to list, more is taken as the most; the counts are of all."
+            ),
+        ),
+        up_to(10_000),
+    ] = 100
 
 
 class CircleParameters(LimitParameters):
@@ -140,6 +153,14 @@ class Counts(BaseModel):
     grids: int = Field(description="Grids in force that the area meets.")
 
 
+class Returned(BaseModel):
+    """How much of it is listed; there is more of what `counts` has more of."""
+
+    records: int = Field(description="Household records.")
+    members: int
+    facilities: int
+
+
 class HouseholdWithin(BaseModel):
     """A household in an area."""
 
@@ -179,6 +200,7 @@ class Within(BaseModel):
 
     area_m2: float
     counts: Counts
+    number_returned: Returned = Field(alias="numberReturned")
     households: list[HouseholdWithin]
     members: list[MemberWithin]
     facilities: list[FacilityWithin]

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import Session, aliased
 
 from geodata.errors import InputError
+from service.db.listing import Listing, list_some
 from service.db.rows import AnyRow
 from service.db.spatial import nearest, point
 from service.divisions.models import Dataset, Division
@@ -70,7 +71,7 @@ def get_coverage(session: Session, *, grid_id: int) -> AnyRow:
 
 def list_nearest_members(
     session: Session, *, lon: float, lat: float, role: str | None, limit: int
-) -> Sequence[AnyRow]:
+) -> Listing:
     """The members nearest to a point in degrees, of a role if given, with distance_m in metres."""
     held = aliased(Post)
     posts = (
@@ -90,8 +91,8 @@ def list_nearest_members(
     ).where(Member.geometry.is_not(None))
     if role is not None:
         rows = rows.where(Member.roles.bool_op("@>")(cast(array([role]), Member.roles.type)))
-    ordered = nearest(rows, Member.geometry, point(lon, lat), limit=limit)
-    return session.execute(ordered.order_by(Member.id)).all()
+    ordered = nearest(rows, Member.geometry, point(lon, lat), limit=limit).order_by(Member.id)
+    return list_some(session, ordered, among=rows, limit=limit)
 
 
 def list_shortages(
@@ -101,7 +102,7 @@ def list_shortages(
     role: str | None,
     division: str | None,
     limit: int,
-) -> Sequence[AnyRow]:
+) -> Listing:
     """What the last explained staffing found short, by role and division, most missing first."""
     rows = (
         select(
@@ -121,7 +122,6 @@ def list_shortages(
         .join(Dataset, Dataset.id == Shortage.dataset_id)
         .join(Division, Division.code == Shortage.division_code)
         .order_by(Shortage.missing.desc(), Shortage.role, Shortage.division_code)
-        .limit(limit)
     )
     if dataset is not None:
         rows = rows.where(Dataset.name == dataset)
@@ -129,12 +129,10 @@ def list_shortages(
         rows = rows.where(Shortage.role == role)
     if division is not None:
         rows = rows.where(Shortage.division_code == division)
-    return session.execute(rows).all()
+    return list_some(session, rows.limit(limit), among=rows, limit=limit)
 
 
-def list_relief(
-    session: Session, *, role: str | None, grid: str | None, limit: int
-) -> Sequence[AnyRow]:
+def list_relief(session: Session, *, role: str | None, grid: str | None, limit: int) -> Listing:
     """Who would take vacant posts if they were not too far away, the nearest first."""
     rows = (
         select(
@@ -147,13 +145,12 @@ def list_relief(
         .join(Grid, Grid.id == Relief.grid_id)
         .join(Member, Member.id == Relief.member_id)
         .order_by(Relief.distance_m, Grid.code, Relief.role, Member.reference)
-        .limit(limit)
     )
     if role is not None:
         rows = rows.where(Relief.role == role)
     if grid is not None:
         rows = rows.where(Grid.code == grid)
-    return session.execute(rows).all()
+    return list_some(session, rows.limit(limit), among=rows, limit=limit)
 
 
 def add_post(session: Session, *, grid: AnyRow, member: str, role: str, fixed: bool) -> AnyRow:

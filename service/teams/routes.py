@@ -27,6 +27,7 @@ from service.teams.schemas import (
     ShortageParameters,
     VacantPost,
 )
+from service.web.limits import COUNTED, tell_numbers
 from service.web.parameters import NO_PARAMETERS
 from service.web.problems import describe
 from service.web.session import DatabaseSession
@@ -92,9 +93,9 @@ def get_grid(code: str, session: DatabaseSession) -> GridTeam:
     )
 
 
-@router.get("/shortages", summary="Roles that are short, by division")
+@router.get("/shortages", summary="Roles that are short, by division", responses={200: COUNTED})
 def list_shortages(
-    wanted: Annotated[ShortageParameters, Query()], session: DatabaseSession
+    wanted: Annotated[ShortageParameters, Query()], response: Response, session: DatabaseSession
 ) -> list[Shortage]:
     """Tell what the last `gridward staff --explain` found: posts, people, and what would help."""
     found = queries.list_shortages(
@@ -104,16 +105,18 @@ def list_shortages(
         division=wanted.division,
         limit=wanted.limit,
     )
-    return [Shortage.model_validate(each) for each in found]
+    tell_numbers(response, found)
+    return [Shortage.model_validate(each) for each in found.rows]
 
 
-@router.get("/relief", summary="Who would come from farther away")
+@router.get("/relief", summary="Who would come from farther away", responses={200: COUNTED})
 def list_relief(
-    wanted: Annotated[ReliefParameters, Query()], session: DatabaseSession
+    wanted: Annotated[ReliefParameters, Query()], response: Response, session: DatabaseSession
 ) -> list[Relief]:
     """Tell who would take vacant posts if the largest distance were relaxed, nearest first."""
     found = queries.list_relief(session, role=wanted.role, grid=wanted.grid, limit=wanted.limit)
-    return [Relief.model_validate(each) for each in found]
+    tell_numbers(response, found)
+    return [Relief.model_validate(each) for each in found.rows]
 
 
 @router.post(

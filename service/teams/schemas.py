@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from geodata.schema import ROLE_PATTERN
 from service.divisions.schemas import DivisionStep
+from service.web.days import Day
+from service.web.limits import up_to
 from service.web.parameters import Parameters
 
 __all__ = [
@@ -33,6 +35,11 @@ Latitude = Annotated[
     float, Field(ge=-90, le=90, description="Degrees north, WGS84.", examples=[31.2])
 ]
 Role = Annotated[str, Field(pattern=ROLE_PATTERN, description="Role in the team.")]
+Limit = Annotated[
+    int,
+    Field(ge=1, le=10_000, description="Rows to tell at most; more is taken as the most."),
+    up_to(10_000),
+]
 
 
 class LocateParameters(Parameters):
@@ -40,7 +47,7 @@ class LocateParameters(Parameters):
 
     lon: Longitude
     lat: Latitude
-    at: date | None = Field(None, description="Day whose grids and teams to tell; today if absent.")
+    at: Day | None = Field(None, description="Day whose grids and teams to tell; today if absent.")
 
 
 class HeldPost(BaseModel):
@@ -139,7 +146,7 @@ class ShortageParameters(Parameters):
     dataset: str | None = Field(None, description="Name of the data set.")
     role: Role | None = None
     division: str | None = Field(None, description="Code of the division.")
-    limit: int = Field(1000, ge=1, le=10_000, description="Rows to tell at most.")
+    limit: Limit = 1000
 
 
 class Shortage(BaseModel):
@@ -166,7 +173,7 @@ class ReliefParameters(Parameters):
 
     role: Role | None = None
     grid: str | None = Field(None, description="Code of the grid.")
-    limit: int = Field(100, ge=1, le=10_000, description="Rows to tell at most.")
+    limit: Limit = 100
 
 
 class Relief(BaseModel):

@@ -82,7 +82,10 @@ def _validation_error(request: Request, error: Exception) -> Response:
             HTTPStatus.BAD_REQUEST, "Send a JSON object with Content-Type: application/json."
         )
     errors = [
-        {"parameter": ".".join(str(part) for part in fault["loc"][1:]), "detail": fault["msg"]}
+        {
+            "parameter": ".".join(str(part) for part in fault["loc"][1:]),
+            "detail": fault["msg"].removeprefix("Value error, "),
+        }
         for fault in faults
     ]
     detail = "; ".join(f"{each['parameter']}: {each['detail']}" for each in errors)

@@ -6,20 +6,22 @@ import csv
 import io
 import json
 import random
+from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
 import shapely
 from fastapi.testclient import TestClient
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
 from service.app import create_app
 from service.db.engine import Database
-from service.divisions.models import Dataset
-from service.households.models import Household
+from service.divisions.models import Dataset, Division
+from service.households.models import Assignment, Household
 from service.places.models import Facility
 from service.settings import Settings
+from service.teams.models import Member
 
 DEGREE_M = 111_319.49
 GEOJSON = {"Content-Type": "application/geo+json"}
@@ -103,9 +105,17 @@ def test_points_on_another_day(reader: TestClient) -> None:
 
 
 def test_a_formula_in_a_table_stays_text(reader: TestClient) -> None:
-    body = "name,lon,lat,height\n=1+1,0.001,0.005,-5.5\n"
+    body = "name,lon,lat,height,=2+2\n=1+1,0.001,0.005,-5.5,\n"
     (found,) = rows(reader.post("/locate", content=body, headers=CSV).text)
     assert (found["name"], found["height"]) == ("'=1+1", "-5.5")
+    assert "'=2+2" in found
+
+
+def test_empty_cells_beyond_the_heading_are_nothing(reader: TestClient) -> None:
+    for body in ("lon,lat\n0.001,0.005,,\n", "lon,lat,,\n0.001,0.005,,\n"):
+        (found,) = rows(reader.post("/locate", content=body, headers=CSV).text)
+        assert found["grid_code"] == "C1001"
+        assert list(found)[:3] == ["lon", "lat", "grid_code"]
 
 
 @pytest.mark.parametrize(
@@ -116,6 +126,17 @@ def test_a_formula_in_a_table_stays_text(reader: TestClient) -> None:
         ("lon,lat\n1,nan\n", CSV, 400, "Row 1"),
         ("lon,lat\n181,2\n", CSV, 400, "Row 1"),
         ("x,y\n1,2\n", CSV, 400, "'lon'"),
+        ('lon,lat,name\n1,2,"well\n3,4,pump\n', CSV, 400, "unexpected end"),
+        ("lon,lat,,\n1,2,,well\n", CSV, 400, "Row 1 has more cells"),
+        (
+            '{"type":"FeatureCollection","features":[{"geometry":'
+            '{"type":"Point","coordinates":[200,1]}}]}',
+            GEOJSON,
+            400,
+            "Feature 1: 200.0, 1.0",
+        ),
+        ("lon,lat,lon\n1,2,3\n", CSV, 400, "more than one column 'lon'"),
+        ("name,lon,lat\nMain Street, 3,1,2\n", CSV, 400, "Row 1 has more cells"),
         (b"lon,lat\n\xff,1\n", CSV, 400, "UTF-8"),
         ("{}", GEOJSON, 400, "feature collection"),
         ("[]", GEOJSON, 400, "object"),
@@ -166,6 +187,59 @@ def test_facilities_near_a_place(reader: TestClient) -> None:
     assert reader.get("/nearest?lon=0&lat=0&of=shops").status_code == 400
 
 
+@pytest.mark.parametrize("of", ["members", "facilities"])
+def test_more_than_the_most_near_a_place_is_the_most(town: Settings, of: str) -> None:
+    with Database(town) as database, database.session() as session:
+        kind = Member if of == "members" else Facility
+        shapes = [f"SRID=4326;POINT({n / 10_000} 0.001)" for n in range(150)]
+        own = {"roles": ["guide"]} if of == "members" else {}
+        values = [
+            {"dataset_id": 1, "reference": f"N{n}", "geometry": shape, **own}
+            for n, shape in enumerate(shapes)
+        ]
+        session.execute(insert(kind), values)
+        matched = session.scalar(select(func.count(kind.geometry)))
+    with TestClient(create_app(town), base_url="http://127.0.0.1:8000") as client:
+        for limit, returned in ((7, 7), (100, 100), (101, 100), (5_000, 100), ("9" * 40, 100)):
+            found = client.get(f"/nearest?lon=0&lat=0&of={of}&limit={limit}")
+            assert found.status_code == 200
+            assert len(found.json()) == returned
+            assert found.headers["OGC-NumberReturned"] == str(returned)
+            assert found.headers["OGC-NumberMatched"] == str(matched)
+        for limit in ("0", "-3", "x", "1.5", ""):
+            refused = client.get(f"/nearest?lon=0&lat=0&of={of}&limit={limit}")
+            assert refused.status_code == 400
+
+
+def test_too_many_to_count_are_not_counted(town: Settings) -> None:
+    with Database(town) as database, database.session() as session:
+        shape = "SRID=4326;POINT(0.001 0.001)"
+        values = [
+            {"dataset_id": 1, "reference": f"N{n}", "kind": "tree", "geometry": shape}
+            for n in range(10_001)
+        ]
+        session.execute(insert(Facility), values)
+    with TestClient(create_app(town), base_url="http://127.0.0.1:8000") as client:
+        trees = client.get("/nearest?lon=0&lat=0&of=facilities&kind=tree")
+        assert trees.headers["OGC-NumberReturned"] == "5"
+        assert "OGC-NumberMatched" not in trees.headers
+
+
+def test_more_than_the_most_within_an_area_is_the_most(reader: TestClient) -> None:
+    area = polygon(0, 0, 0.02, 0.01)
+    all_of_it = reader.post("/within", json=area, headers=GEOJSON).json()
+    assert all_of_it["numberReturned"] == {"records": 10, "members": 2, "facilities": 1}
+    circle = "/within?lon=0.01&lat=0.005&radius_m=1200"
+    for limit in (10_001, "9" * 40):
+        assert reader.post(f"/within?limit={limit}", json=area, headers=GEOJSON).json() == all_of_it
+        assert len(reader.get(f"{circle}&limit={limit}").json()["households"]) == 11
+    few = reader.post("/within?limit=1", json=area, headers=GEOJSON).json()
+    assert few["numberReturned"] == {"records": 1, "members": 1, "facilities": 1}
+    assert few["counts"] == all_of_it["counts"]
+    for limit in ("-1", "x", "1.5", ""):
+        assert reader.get(f"{circle}&limit={limit}").status_code == 400
+
+
 def test_within_a_polygon(reader: TestClient) -> None:
     area = polygon(0, 0, 0.005, 0.01)
     found = reader.post("/within", json=area, headers=GEOJSON).json()
@@ -208,6 +282,13 @@ def test_within_a_radius_by_metres_on_the_spheroid(town: Settings) -> None:
     assert found["households"] == []
 
 
+@pytest.mark.parametrize(("radius", "grids"), [(1e-9, 1), (50, 1), (120, 2), (700, 3)])
+def test_a_radius_within_a_grid_meets_it(reader: TestClient, radius: float, grids: int) -> None:
+    found = reader.get(f"/within?lon=0.004&lat=0.004&radius_m={radius}").json()
+    assert found["counts"]["grids"] == grids
+    assert found["counts"]["members"] == 1
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -227,6 +308,34 @@ def test_what_is_no_area_is_refused(reader: TestClient, body: Any) -> None:
     response = reader.post("/within", json=body, headers=GEOJSON)
     assert response.status_code == 400
     assert response.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("step", [30, 90])
+def test_the_whole_earth_is_an_area(reader: TestClient, step: int) -> None:
+    eastward = list(range(-180, 181, step))
+    ring = [[x, -90] for x in eastward] + [[x, 90] for x in reversed(eastward)]
+    area = {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
+    answer = reader.post("/within", json=area, headers=GEOJSON)
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    assert found["counts"]["records"] == 11
+    assert found["area_m2"] == pytest.approx(510_065_621.7e6, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("ring", "grids"),
+    [
+        ([[0, 0], [0, 0], [0, 0], [0, 0]], 1),
+        ([[0, 0], [0.02, 0.01], [0, 0], [0, 0]], 3),
+        ([[0, 90], [90, 90], [179, 90], [0, 90]], 0),
+    ],
+)
+def test_an_area_of_nothing_holds_what_it_touches(
+    reader: TestClient, ring: list[list[float]], grids: int
+) -> None:
+    area = {"type": "Polygon", "coordinates": [ring]}
+    found = reader.post("/within", json=area, headers=GEOJSON).json()
+    assert (found["area_m2"], found["counts"]["grids"]) == (0, grids)
 
 
 @pytest.mark.parametrize("query", ["", "lon=0&lat=0", "lon=0&lat=0&radius_m=0", "radius_m=5"])
@@ -267,6 +376,59 @@ def test_figures_of_divisions_add_up(reader: TestClient) -> None:
         grids = reader.get(each["href"]).json()["grids"]
         for name in ("records", "households", "posts_required", "posts_filled", "vacancies"):
             assert each[name] == sum(grid[name] for grid in grids)
+
+
+@pytest.fixture
+def county(town: Settings) -> Iterator[TestClient]:
+    """The town below a county, a city and a province, with a second street beside its own.
+
+    Two households have no grid: one lies in the second community, one on the border of both.
+    """
+    with Database(town) as database, database.session() as session:
+        shape = session.scalar(select(Division.geometry).where(Division.code == "S1"))
+        above = None
+        for code, level in (("P", "province"), ("PC", "city"), ("PCC", "county"), ("S2", "street")):
+            values = {"code": code, "name": code, "level": level, "parent": above}
+            rank = None if above is None else {"city": 1, "county": 2, "street": 3}[level]
+            session.add(Division(dataset_id=1, geometry=shape, parent_rank=rank, **values))
+            session.flush()
+            above = code
+        session.execute(
+            update(Division).where(Division.code == "S1").values(parent="PCC", parent_rank=3)
+        )
+        for reference, x in (("on", 0.01), ("in", 0.012)):
+            household = Household(
+                dataset_id=1, reference=reference, geometry=f"SRID=4326;POINT({x} 0.002)"
+            )
+            session.add(household)
+            session.flush()
+            session.add(Assignment(household_id=household.id, method="exception", reason="no grid"))
+    with TestClient(create_app(town), base_url="http://127.0.0.1:8000") as client:
+        yield client
+
+
+def test_every_step_down_adds_up(county: TestClient) -> None:
+    sums = ("communities", "grids", "grids_out_of_range", "records", "households")
+    sums += ("posts_required", "posts_filled", "vacancies", "records_unserved")
+    levels = []
+    step = county.get("/coverage").json()
+    (current,) = step["divisions"]
+    while current["level"] != "community":
+        levels.append(current["level"])
+        step = county.get(current["href"]).json()
+        assert step["division"] == current
+        assert [each["level"] for each in step["path"]] == levels
+        assert {each["parent"] for each in step["divisions"]} == {current["code"]}
+        for name in sums:
+            assert current[name] == sum(each[name] for each in step["divisions"]), name
+        assert (current["records"], current["records_unserved"]) == (10, 2)
+        current = max(step["divisions"], key=lambda each: each["records"])
+    assert levels == ["province", "city", "county", "street"]
+    unserved = [each["records_unserved"] for each in step["divisions"]]
+    assert unserved == [1, 1], "on the border it counts in the lowest code"
+    empty = county.get("/coverage/S2").json()
+    assert empty["division"]["records"] == empty["division"]["communities"] == 0
+    assert empty["divisions"] == empty["grids"] == []
 
 
 def test_households_without_a_grid_count_where_they_lie(town: Settings) -> None:

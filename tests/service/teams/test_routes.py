@@ -128,7 +128,7 @@ def test_nearest_is_by_metres_not_by_degrees(town: Settings) -> None:
             (99.0, 61.0),
             (-80.0, 5.0),
         ):
-            found = list_nearest_members(session, lon=lon, lat=lat, role="guide", limit=7)
+            found = list_nearest_members(session, lon=lon, lat=lat, role="guide", limit=7).rows
             assert [each.distance_m for each in found] == _true_distances(session, lon, lat, 7)
 
 
@@ -149,9 +149,16 @@ def _true_distances(session: Session, lon: float, lat: float, limit: int) -> lis
         "/locate?lon=nan&lat=1",
         "/locate?lon=1&lat=inf",
         "/locate?lon=1&lat=1&at=yesterday",
+        "/locate?lon=1&lat=1&at=86400",
+        "/locate?lon=1&lat=1&at=2026-02-30",
         "/locate?lon=1&lat=1&when=2026-01-01",
         "/nearest?lon=1&lat=1&limit=0",
-        "/nearest?lon=1&lat=1&limit=101",
+        "/nearest?lon=1&lat=1&limit=-1",
+        "/nearest?lon=1&lat=1&limit=ten",
+        "/nearest?lon=1&lat=1&limit=",
+        "/shortages?limit=0",
+        "/relief?limit=-5",
+        "/relief?limit=1.5",
         "/nearest?lon=1&lat=1&role=Not%20a%20role",
         "/grids/C1001?at=2026-01-01",
         "/health?x=1",
@@ -256,7 +263,11 @@ def test_shortages_and_who_would_come(town: Settings) -> None:
             "社区二", "community", "Town"
         )  # fmt: skip
         for query in ("role=police", "division=C1", "dataset=Town&role=police", "limit=1"):
-            assert len(client.get(f"/shortages?{query}").json()) == 1
+            answer = client.get(f"/shortages?{query}")
+            assert len(answer.json()) == 1
+            assert answer.headers["OGC-NumberReturned"] == "1"
+            matched = "2" if query == "limit=1" else "1"
+            assert answer.headers["OGC-NumberMatched"] == matched
         assert client.get("/shortages?dataset=Elsewhere").json() == []
         (helper,) = client.get("/relief").json()
         assert helper == {
@@ -265,4 +276,9 @@ def test_shortages_and_who_would_come(town: Settings) -> None:
         assert client.get("/relief?grid=C1001").json() == []
         assert client.get("/relief?role=police&limit=1").json() == [helper]
         assert client.get("/relief?limit=0").status_code == 400
+        for address, number in (("/relief", 1), ("/shortages", 2)):
+            for limit in (10_001, "9" * 30):
+                answer = client.get(f"{address}?limit={limit}")
+                assert len(answer.json()) == number
+                assert answer.headers["OGC-NumberMatched"] == str(number)
         assert client.get("/shortages?colour=red").status_code == 400
