@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from service.catalogue.crs import CRS84, OFFERED
 from service.catalogue.filtering import LANGUAGES
+from service.ogc.paging import Position
 from service.ogc.parameters import Limits
 
 __all__ = ["SCHEMAS", "parameters"]
@@ -45,6 +46,7 @@ def _header(name: str, description: str, example: str) -> dict[str, Any]:
     }
 
 
+_GRID: Final = "980101001001001"
 _VERSION: Final = '"6fd1d3c1b6b8a1a1a3f0b6a5b9d6c7e2"'
 
 _PARAMETERS: Final[dict[str, Any]] = {
@@ -166,13 +168,7 @@ _PARAMETERS: Final[dict[str, Any]] = {
         "schema": {"type": "string"},
         "style": "form",
         "explode": False,
-    },
-    "featureId": {
-        "name": "featureId",
-        "in": "path",
-        "description": "Identifier of a feature, as in its id.",
-        "required": True,
-        "schema": {"type": "string"},
+        "example": Position((_GRID,), 480).token(),
     },
 }
 
@@ -189,6 +185,14 @@ SCHEMAS: Final[dict[str, Any]] = {
             "status": {"type": "integer"},
             "detail": {"type": "string"},
             "parameter": {"type": "string", "description": "The parameter or member at fault."},
+            "errors": {
+                "type": "array",
+                "description": "Every parameter or member at fault, where there are several.",
+                "items": {
+                    "type": "object",
+                    "properties": {"parameter": {"type": "string"}, "detail": {"type": "string"}},
+                },
+            },
             "faults": {
                 "type": "object",
                 "description": "Where grids would not tile: a GeoJSON feature collection.",
@@ -250,10 +254,11 @@ SCHEMAS: Final[dict[str, Any]] = {
         "type": "object",
         "required": ["href", "rel"],
         "properties": {
-            "href": _URI,
+            "href": {"type": "string"},
             "rel": {"type": "string"},
             "type": {"type": "string"},
             "title": {"type": "string"},
+            "templated": {"type": "boolean"},
         },
     },
     "landingPage": {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from service.divisions import queries as divisions
@@ -49,6 +49,7 @@ _COLLECTION_EXAMPLE: Final = {
     "features": [{"type": "Feature", "geometry": _POINT, "properties": {"name": "well"}}],
 }
 
+DivisionCode = Annotated[str, Path(description="Code of the division.", examples=["980101001001"])]
 #: The body of a request that brings many points, or an area.
 Body = Annotated[bytes, Depends(body_of(_LARGEST_BODY))]
 
@@ -65,6 +66,21 @@ def _accepts(**examples: tuple[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
+_LOCATED: Final = {
+    "type": "FeatureCollection",
+    "features": [
+        {
+            "type": "Feature",
+            "geometry": _POINT,
+            "properties": {
+                "name": "well",
+                "grid_code": "980101001001001",
+                "community_code": "980101001001",
+                "on_boundary": False,
+            },
+        }
+    ],
+}
 _LOCATED_CSV: Final = (
     "name,lon,lat,grid_code,community_code,on_boundary,nearest_code,distance_m\n"
     "well,119.31,31.2,980101001001001,980101001001,false,,\n"
@@ -81,7 +97,10 @@ _LOCATED_CSV: Final = (
             "description": "What was sent, with the grid of each point",
             "content": {
                 "text/csv": {"schema": {"type": "string"}, "example": _LOCATED_CSV},
-                _GEOJSON: {"schema": {"type": "object"}, "example": _COLLECTION_EXAMPLE},
+                _GEOJSON: {
+                    "schema": {"$ref": "#/components/schemas/featureCollectionGeoJSON"},
+                    "example": _LOCATED,
+                },
             },
         },
         **describe(413, 415),
@@ -174,7 +193,9 @@ def get_coverage(
     dependencies=[NO_PARAMETERS],
     responses=describe(404),
 )
-def get_division_coverage(request: Request, code: str, session: DatabaseSession) -> Coverage:
+def get_division_coverage(
+    request: Request, code: DivisionCode, session: DatabaseSession
+) -> Coverage:
     """Tell the figures of a division and of those directly below it; of a community, its grids."""
     own, below = queries.figures_below(session, code=code)
     path = divisions.list_path(session, code=code)
@@ -196,7 +217,7 @@ def get_division_coverage(request: Request, code: str, session: DatabaseSession)
             "description": "A GeoJSON feature",
             "content": {
                 _GEOJSON: {
-                    "schema": {"type": "object"},
+                    "schema": {"$ref": "#/components/schemas/featureGeoJSON"},
                     "example": {
                         "type": "Feature",
                         "geometry": _AREA,

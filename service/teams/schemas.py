@@ -40,7 +40,11 @@ class LocateParameters(Parameters):
 
     lon: Longitude
     lat: Latitude
-    at: date | None = Field(None, description="Day whose grids and teams to tell; today if absent.")
+    at: date | None = Field(
+        None,
+        description="Day whose grids and teams to tell; today if absent.",
+        examples=["2026-01-31"],
+    )
 
 
 class HeldPost(BaseModel):
@@ -97,7 +101,7 @@ class Location(BaseModel):
     lat: float
     at: date | None
     grid: LocatedGrid | None
-    nearest: NearestGrid | None
+    nearest: NearestGrid | None = Field(examples=[None])
     divisions: list[DivisionStep] = Field(description="From the top down to the community.")
     team: dict[str, list[HeldPost]] = Field(description="Posts by role.")
 
@@ -136,9 +140,11 @@ class NewPost(BaseModel):
 class ShortageParameters(Parameters):
     """Which shortages to tell."""
 
-    dataset: str | None = Field(None, description="Name of the data set.")
-    role: Role | None = None
-    division: str | None = Field(None, description="Code of the division.")
+    dataset: str | None = Field(None, description="Name of the data set.", examples=["Riverside"])
+    role: Role | None = Field(None, description="Role in the team.", examples=["police"])
+    division: str | None = Field(
+        None, description="Code of the division.", examples=["980101001001"]
+    )
     limit: int = Field(1000, ge=1, le=10_000, description="Rows to tell at most.")
 
 
@@ -164,8 +170,8 @@ class Shortage(BaseModel):
 class ReliefParameters(Parameters):
     """Whose help to tell."""
 
-    role: Role | None = None
-    grid: str | None = Field(None, description="Code of the grid.")
+    role: Role | None = Field(None, description="Role in the team.", examples=["police"])
+    grid: str | None = Field(None, description="Code of the grid.", examples=["980101001001001"])
     limit: int = Field(100, ge=1, le=10_000, description="Rows to tell at most.")
 
 

@@ -1,9 +1,8 @@
-"""Whatever the API document allows, and much that it does not, is answered without a defect."""
+"""Whatever the API document allows, and much that it does not, is answered as it says."""
 
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import schemathesis
@@ -11,6 +10,13 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
 
 from service.app import create_app
 from service.catalogue.published import COLLECTIONS
@@ -20,9 +26,13 @@ from service.settings import Settings
 
 BASE = "http://127.0.0.1:8000"
 EXAMPLES = 15
-KNOWN = {200, 201, 204, 304, 400, 403, 404, 405, 409, 412, 413, 415, 428}
-#: They write files first; the tests of the exports hold them.
-LEFT_OUT = {"/exports/{collection}.{suffix}"}
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+    response_headers_conformance,
+]
 
 
 def _operations() -> dict[str, Any]:
@@ -36,7 +46,6 @@ def _operations() -> dict[str, Any]:
         f"{method.upper()} {path}": schema[path][method.upper()]
         for path, operations in document["paths"].items()
         for method in operations
-        if path not in LEFT_OUT
     }
 
 
@@ -81,19 +90,13 @@ def test_every_answer_is_foreseen(reader: TestClient, name: str) -> None:
         answer = send(reader, case)
         if answer is None:
             return
-        assert answer.status_code in KNOWN, (
-            answer.status_code,
-            answer.text,
-            case.as_curl_command(),
-        )
+        if answer.status_code == 405:  # an address that leads elsewhere once it is filled in
+            assert answer.headers["allow"]
+            return
+        case.validate_response(answer, checks=CHECKS)
         if answer.status_code >= 400:
-            assert answer.headers["content-type"] == "application/problem+json"
             problem = answer.json()
             assert problem["status"] == answer.status_code
             assert problem["title"]
-        elif answer.status_code == 200 and case.method.upper() == "GET":
-            told = answer.headers["content-type"].split(";")[0]
-            document = operation.definition.raw["responses"]["200"]["content"]
-            assert told in {each.split(";")[0] for each in document}, urlsplit(str(answer.url)).path
 
     check()
