@@ -39,11 +39,18 @@ ViewBox = Annotated[
     Query(
         max_length=200,
         description="West, south, east and north of the view in degrees.",
+        json_schema_extra={"pattern": "^-?[0-9]+(\\.[0-9]+)?(,-?[0-9]+(\\.[0-9]+)?){3}$"},
         examples=["119.3,31.2,119.31,31.21"],
     ),
 ]
 ViewZoom = Annotated[
-    str, Query(max_length=20, description="Zoom level of the view, 0 to 24.", examples=["16"])
+    str,
+    Query(
+        max_length=20,
+        description="Zoom level of the view.",
+        json_schema_extra={"pattern": "^([0-9]|1[0-9]|2[0-3])(\\.[0-9]+)?$"},
+        examples=["16"],
+    ),
 ]
 _SCRIPT_VERSION: Final = '"9f0c2d1b7a6e4c5d"'
 KnownVersion = Annotated[

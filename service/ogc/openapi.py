@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any
 
 from fastapi.openapi.utils import get_openapi
 from starlette.routing import BaseRoute
@@ -18,6 +18,7 @@ from service.catalogue.collection import Catalogue
 from service.ogc.openapi_components import SCHEMAS, parameters
 from service.ogc.openapi_examples import add_examples
 from service.ogc.openapi_exports import EXPORTS, export_paths
+from service.ogc.openapi_geometries import NULL
 from service.ogc.openapi_paths import collection_paths, common_paths
 from service.ogc.openapi_problems import RESPONSES, with_problems
 from service.ogc.parameters import Limits
@@ -25,10 +26,6 @@ from service.ogc.parameters import Limits
 __all__ = ["openapi_document", "to_version_3_0"]
 
 Document = dict[str, Any]
-
-
-#: Nothing but null: ``nullable`` says something only beside a type (OpenAPI 3.0.3).
-_NULL: Final = {"type": "object", "nullable": True, "enum": [None]}
 
 
 def openapi_document(
@@ -106,7 +103,7 @@ def _without_null(schema: Document) -> Document:
     if rest.get("default", 0) is None:
         del rest["default"]
     if len(kept) > 1 or "$ref" in kept[0]:
-        return {**rest, "anyOf": [*kept, _NULL]}
+        return {**rest, "anyOf": [*kept, NULL]}
     return {**kept[0], **rest, "nullable": True}
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from service.catalogue.crs import CRS84, OFFERED
 from service.catalogue.filtering import LANGUAGES
+from service.ogc.openapi_geometries import GEOMETRIES
 from service.ogc.paging import Position
 from service.ogc.parameters import Limits
 
@@ -239,17 +240,7 @@ SCHEMAS: Final[dict[str, Any]] = {
             "links": _LINKS,
         },
     },
-    "geometry": {
-        "type": "object",
-        "nullable": True,
-        "description": "RFC 7946 geometry.",
-        "required": ["type", "coordinates"],
-        "properties": {
-            "type": {"type": "string", "enum": ["Point", "Polygon", "MultiPolygon"]},
-            "coordinates": {"type": "array", "items": {}},
-        },
-        "example": {"type": "Point", "coordinates": [119.305, 31.205]},
-    },
+    **GEOMETRIES,
     "link": {
         "type": "object",
         "required": ["href", "rel"],

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from service.catalogue.collection import Collection, Property
 from service.ogc.openapi_examples import example_feature, example_patch, example_value
+from service.ogc.openapi_geometries import geometry_schema
 
 __all__ = ["feature_schema", "filter_parameter", "reference"]
 
@@ -61,12 +62,13 @@ def feature_schema(
             if "enum" in schema:
                 schema["enum"] = [*schema["enum"], None]
         properties[each.name] = schema
+    geometry = geometry_schema(collection.geometry_type)
     inner: Document = {"type": "object", "properties": properties}
     required = [each.name for each in collection.properties if each.required]
     if written and not partial and required:
         inner["required"] = required
     if partial:
-        members = {"geometry": reference("geometry"), "properties": inner}
+        members = {"geometry": geometry, "properties": inner}
         return {"type": "object", "properties": members, "example": example_patch(collection)}
     example = example_feature(collection, written=written)
     if written:
@@ -75,7 +77,7 @@ def feature_schema(
             "required": ["type", "geometry", "properties"],
             "properties": {
                 "type": {"type": "string", "enum": ["Feature"]},
-                "geometry": reference("geometry"),
+                "geometry": geometry,
                 "properties": inner,
             },
             "example": example,
@@ -83,7 +85,7 @@ def feature_schema(
     return {
         "allOf": [
             reference("featureGeoJSON"),
-            {"type": "object", "properties": {"properties": inner}},
+            {"type": "object", "properties": {"geometry": geometry, "properties": inner}},
         ],
         "example": example,
     }

@@ -54,18 +54,21 @@ DivisionCode = Annotated[str, Path(description="Code of the division.", examples
 Body = Annotated[bytes, Depends(body_of(_LARGEST_BODY))]
 
 
-def _accepts(**examples: tuple[str, Any]) -> dict[str, Any]:
-    """The description of a body that the route reads itself."""
+def _schema(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _accepts(*bodies: tuple[str, Any, Any]) -> dict[str, Any]:
+    """The description of a body that the route reads itself: media type, schema, example."""
     content = {
-        media_type: {
-            "schema": {"type": "string" if isinstance(example, str) else "object"},
-            "example": example,
-        }
-        for media_type, example in examples.values()
+        media_type: {"schema": schema, "example": example} for media_type, schema, example in bodies
     }
     return {"requestBody": {"required": True, "content": content}}
 
 
+_AREA_SCHEMA: Final = {
+    "anyOf": [_schema(name) for name in ("polygonGeoJSON", "multiPolygonGeoJSON", "featureGeoJSON")]
+}
 _LOCATED: Final = {
     "type": "FeatureCollection",
     "features": [
@@ -91,14 +94,17 @@ _LOCATED_CSV: Final = (
     "/locate",
     summary="Where many places belong",
     response_class=Response,
-    openapi_extra=_accepts(csv=("text/csv", _CSV_EXAMPLE), json=(_GEOJSON, _COLLECTION_EXAMPLE)),
+    openapi_extra=_accepts(
+        ("text/csv", {"type": "string"}, _CSV_EXAMPLE),
+        (_GEOJSON, _schema("featureCollectionGeoJSON"), _COLLECTION_EXAMPLE),
+    ),
     responses={
         200: {
             "description": "What was sent, with the grid of each point",
             "content": {
                 "text/csv": {"schema": {"type": "string"}, "example": _LOCATED_CSV},
                 _GEOJSON: {
-                    "schema": {"$ref": "#/components/schemas/featureCollectionGeoJSON"},
+                    "schema": _schema("featureCollectionGeoJSON"),
                     "example": _LOCATED,
                 },
             },
@@ -160,7 +166,7 @@ def within_circle(where: Annotated[CircleParameters, Query()], session: Database
 @router.post(
     "/within",
     summary="What lies within an area",
-    openapi_extra=_accepts(json=(_GEOJSON, _AREA)),
+    openapi_extra=_accepts((_GEOJSON, _AREA_SCHEMA, _AREA)),
     responses=describe(413, 415),
 )
 def within_polygon(
@@ -217,7 +223,7 @@ def get_division_coverage(
             "description": "A GeoJSON feature",
             "content": {
                 _GEOJSON: {
-                    "schema": {"$ref": "#/components/schemas/featureGeoJSON"},
+                    "schema": _schema("featureGeoJSON"),
                     "example": {
                         "type": "Feature",
                         "geometry": _AREA,
