@@ -118,9 +118,10 @@ _PARAMETERS: Final[dict[str, Any]] = {
         "If-Match", "The version that was read: its ETag. Without it 428, if so set.", _VERSION
     ),
     "if-none-match": _header("If-None-Match", "The version that is known: its ETag.", _VERSION),
-    "content-crs": _header(
-        "Content-Crs", "Reference system of the body, between < and >.", f"<{CRS84}>"
-    ),
+    "content-crs": {
+        **_header("Content-Crs", "Reference system of the body, between < and >.", f"<{CRS84}>"),
+        "schema": {"type": "string", "enum": [f"<{uri}>" for uri in OFFERED]},
+    },
     "datetime": {
         "name": "datetime",
         "in": "query",
