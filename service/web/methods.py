@@ -34,12 +34,13 @@ class HeadAsGet:
                 message = {**message, "body": b""}
             await send(message)
 
-        # the same scope, not a copy: the log reads the route that was found from it
-        scope.update({"method": "GET", _HEAD_ONLY: True})
+        # a copy: the server looks into its own whether a body is to come
+        asked = {**scope, "method": "GET", _HEAD_ONLY: True}
         try:
-            await self.app(scope, receive, send_without_body)
+            await self.app(asked, receive, send_without_body)
         finally:
-            scope["method"] = "HEAD"
+            if "route" in asked:  # for the log
+                scope["route"] = asked["route"]
 
 
 def wants_head_only(scope: Scope) -> bool:

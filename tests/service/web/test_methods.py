@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+import uvicorn
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from starlette.background import BackgroundTask
 
+from service.app import create_app
 from service.exports import routes
+from service.settings import Settings
 from service.web.downloads import File
 from service.web.methods import HeadAsGet
 
@@ -69,6 +76,36 @@ def test_head_of_an_export_writes_none(reader: TestClient, monkeypatch: pytest.M
     for ending in ("gpkg", "geojson"):
         assert reader.head(f"/exports/grids.{ending}").status_code == 200
         assert reader.head(f"/exports/grids.{ending}?nothing=1").status_code == 400
+
+
+def test_head_over_a_real_server(shared_town: Settings) -> None:
+    """A server counts the bytes of the body that it expects."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(
+            uvicorn.Config(create_app(shared_town), log_level="error", lifespan="on")
+        )
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            base = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            with httpx.Client(base_url=base, timeout=30) as client:
+                for address in ("/health", "/grids/C1001", "/exports/grids.gpkg", "/docs"):
+                    head = client.head(address)
+                    assert (head.status_code, head.content) == (200, b""), address
+                    # the connection is still good for more
+                    assert client.get("/health").status_code == 200
+        finally:
+            server.should_exit = True
+            thread.join(timeout=30)
+
+
+def test_the_log_tells_head_and_its_route(
+    reader: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    reader.head("/grids/C1001")
+    (line,) = [each.getMessage() for each in caplog.records if each.name == "gridward.access"]
+    assert line.startswith("HEAD /grids/{code} 200")
 
 
 def test_head_where_there_is_no_get(reader: TestClient) -> None:
