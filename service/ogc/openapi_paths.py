@@ -17,7 +17,7 @@ from service.ogc.openapi_examples import (
     example_page,
 )
 from service.ogc.openapi_features import feature_schema, filter_parameter, reference
-from service.ogc.openapi_problems import problem_response, with_problems
+from service.ogc.openapi_problems import problem_response, shared_problem, with_problems
 from service.ogc.schemas import KINDS, kind_title, schema_document
 
 __all__ = ["collection_paths", "common_paths", "label_of", "selecting_parameters"]
@@ -354,15 +354,6 @@ def _reading(
     )
 
 
-_REFUSALS: Final = {
-    401: "Writing needs a token",
-    403: "Writing is not possible from there",
-    409: "A rule forbids it",
-    412: "It is no longer the version that If-Match names",
-    413: "The body is too large",
-    415: "The body is of a kind that is not read here",
-    428: "If-Match is missing",
-}
 _BROKEN: Final = problem_response(
     409,
     "A rule forbids it; where the grids would not tile, with the faults as GeoJSON",
@@ -388,12 +379,9 @@ def _writing(
         "parameters": [*parameters, *([_parameter("content-crs")] if body else [])],
         "responses": {
             **responses,
-            **{
-                str(status): problem_response(status, _REFUSALS[status])
-                for status in {401, 403, 409, *refusals} - {404}
-            },
+            **{str(status): shared_problem(status) for status in {401, 403, *refusals} - {404}},
+            "409": _BROKEN if collection.in_groups else problem_response(409, "A rule forbids it"),
             **({"404": _missing(collection)} if 404 in refusals else {}),
-            **({"409": _BROKEN} if collection.in_groups else {}),
         },
         "security": _SECURITY,
     }

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from service.ogc.links import PROBLEM
 
-__all__ = ["RESPONSES", "problem_response", "with_problems"]
+__all__ = ["RESPONSES", "problem_response", "shared_problem", "with_problems"]
 
 Document = dict[str, Any]
 
@@ -82,13 +82,29 @@ def problem_response(status: int, description: str, **members: Any) -> Document:
     )
 
 
-#: What every operation may answer, by name.
-RESPONSES: Final = {
-    "refused": problem_response(400, "A parameter is unknown, repeated or malformed"),
-    "failed": problem_response(500, "A defect of the service"),
-    "unavailable": problem_response(503, "The database does not answer"),
+#: status -> name and description of what is the same for all operations
+_SHARED: Final = {
+    400: ("malformed", "A parameter or the body is unknown, repeated or malformed"),
+    401: ("unauthorized", "Writing needs a token"),
+    403: ("forbidden", "Writing is not possible from there"),
+    412: ("changed", "It is no longer the version that If-Match names"),
+    413: ("tooLarge", "The body is too large"),
+    415: ("otherMediaType", "The body is of a kind that is not read here"),
+    416: ("noSuchRange", "The file has no such range of bytes"),
+    428: ("noVersion", "If-Match is missing"),
+    500: ("failed", "A defect of the service"),
+    503: ("unavailable", "The database does not answer"),
 }
-_OF_EVERY_OPERATION: Final = {"400": "refused", "500": "failed", "503": "unavailable"}
+_OF_EVERY_OPERATION: Final = (400, 500, 503)
+RESPONSES: Final = {
+    name: problem_response(status, description) for status, (name, description) in _SHARED.items()
+}
+
+
+def shared_problem(status: int) -> Document:
+    """A reference to the problem of a status, where all operations have the same."""
+    name, _ = _SHARED[status]
+    return {"$ref": f"#/components/responses/{name}"}
 
 
 def with_problems(operation: Document) -> Document:
@@ -96,12 +112,13 @@ def with_problems(operation: Document) -> Document:
 
     The framework's own 422 goes: what it would tell by it is told by 400.
     """
-    responses = {}
+    responses = {str(status): shared_problem(status) for status in _OF_EVERY_OPERATION}
     for status, response in operation.get("responses", {}).items():
-        is_problem = PROBLEM in response.get("content", {})
-        if status == "422" and not is_problem:
-            continue
-        responses[status] = _with_example(int(status), response) if is_problem else response
-    for status, name in _OF_EVERY_OPERATION.items():
-        responses.setdefault(status, {"$ref": f"#/components/responses/{name}"})
+        if PROBLEM not in response.get("content", {}):
+            if status != "422":
+                responses[status] = response
+        elif int(status) in _SHARED:
+            responses[status] = shared_problem(int(status))
+        else:
+            responses[status] = _with_example(int(status), response)
     return {**operation, "responses": dict(sorted(responses.items()))}
