@@ -39,6 +39,8 @@ from service.web.front import Front
 from service.web.headers import AccessLog, SecurityHeaders
 from service.web.health import router as health_router
 from service.web.late import late
+from service.web.methods import HeadAsGet
+from service.web.parameters import NO_REPEATS
 from service.web.problems import add_problem_handlers
 
 if TYPE_CHECKING:
@@ -97,6 +99,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         title="Gridward",
         version=version("gridward"),
         lifespan=lifespan,
+        dependencies=[NO_REPEATS],
         # the document and its page are our own: OpenAPI 3.0, no other host
         openapi_url=None,
         docs_url=None,
@@ -148,5 +151,6 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
             ],
         )
     app.add_middleware(SecurityHeaders, shared=bool(settings.cors_origins))
+    app.add_middleware(HeadAsGet)
     app.add_middleware(AccessLog)
     app.add_middleware(Front, routes=_MOST_ASKED, shared=bool(settings.cors_origins))

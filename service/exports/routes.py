@@ -13,19 +13,20 @@ from anyio import CancelScope
 from fastapi import APIRouter, Request
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from service.catalogue.collection import Collection
 from service.catalogue.context import catalogue_of
-from service.catalogue.formats import FORMATS
 from service.catalogue.published import find_collection
 from service.catalogue.selection import Selection
 from service.db.engine import Database
-from service.exports import jobs
+from service.exports import described, jobs
 from service.exports.form import Form, attachment, find_form
 from service.exports.save import open_stream
+from service.web.downloads import File
 from service.web.late import late
+from service.web.methods import wants_head_only
 from service.web.problems import describe
 from service.web.session import DatabaseSession
 from service.web.writers import WRITER
@@ -40,7 +41,6 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["Exports"])
 
-_FILES = {media_type: {"schema": {"type": "string"}} for media_type in FORMATS.values()}
 _PATH = "/exports/{collection}.{suffix}"
 
 
@@ -48,9 +48,19 @@ _PATH = "/exports/{collection}.{suffix}"
     _PATH,
     summary="A collection as a file",
     response_class=Response,
-    responses={200: {"description": "The file", "content": _FILES}, **describe(404)},
+    responses={
+        200: {
+            "description": "The file",
+            "headers": described.DISPOSITION,
+            "content": described.FILES,
+        },
+        206: described.PARTIAL,
+        **describe(404, 416),
+    },
 )
-def get_export(collection: str, suffix: str, request: Request) -> Response:
+def get_export(
+    collection: str, suffix: described.Ending, request: Request, part: described.Range = None
+) -> Response:
     """Send a collection as geojson, geojsonl, geojsonseq, csv, gpkg, parquet or fgb.
 
     Text also as geojson.gz and so on. ``bbox``, ``datetime`` and the filters of the collection
@@ -60,11 +70,15 @@ def get_export(collection: str, suffix: str, request: Request) -> Response:
     selection = Selection.parse(chosen, request.query_params, known=())
     database: Database = request.app.state.database
     headers = {"Content-Disposition": attachment(f"{chosen.name}.{form.ending}")}
+    squeeze = False
     if form.streams:
         headers["Vary"] = "Accept-Encoding"
         squeeze = not form.packed and "gzip" in request.headers.get("accept-encoding", "")
         if squeeze:
             headers["Content-Encoding"] = "gzip"
+    if wants_head_only(request.scope):
+        return StreamingResponse(iter(()), media_type=form.media_type, headers=headers)
+    if form.streams:
         chunks = _opened(database, chosen, selection, replace(form, packed=form.packed or squeeze))
         return _Download(chunks, media_type=form.media_type, headers=headers)
     folder = tempfile.TemporaryDirectory(prefix="gridward-export-")
@@ -76,7 +90,7 @@ def get_export(collection: str, suffix: str, request: Request) -> Response:
         folder.cleanup()
         raise
     cleanup = BackgroundTask(folder.cleanup)
-    return FileResponse(path, media_type=form.media_type, headers=headers, background=cleanup)
+    return File(path, media_type=form.media_type, headers=headers, background=cleanup)
 
 
 @router.post(
@@ -84,11 +98,18 @@ def get_export(collection: str, suffix: str, request: Request) -> Response:
     summary="A collection as a file, in the background",
     status_code=202,
     response_class=JSONResponse,
-    responses={**describe(401, 403, 404)},
+    responses={
+        202: {
+            "description": "The job as it is now",
+            "headers": described.LOCATION,
+            "content": described.JOB,
+        },
+        **describe(401, 403, 404),
+    },
     dependencies=[WRITER],
 )
 def post_export(
-    collection: str, suffix: str, request: Request, session: DatabaseSession
+    collection: str, suffix: described.Ending, request: Request, session: DatabaseSession
 ) -> JSONResponse:
     """Have a file written by a worker (``gridward worker``); ``Location`` tells how far it is.
 

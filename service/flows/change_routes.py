@@ -13,6 +13,7 @@ import shapely
 from fastapi import APIRouter, Body, Query, Request, Response
 
 from geodata.errors import InputError
+from service.flows import change_described as described
 from service.flows.change_schemas import (
     ChangeDocument,
     ImportDocument,
@@ -43,7 +44,6 @@ __all__ = ["router"]
 router = APIRouter(tags=["Plans"])
 
 _GEOJSON: Final = "application/geo+json"
-_REFUSED: Final = "No draft: what is invalid, shares a code or lies in no community is no grid."
 
 
 @router.post(
@@ -52,10 +52,14 @@ _REFUSED: Final = "No draft: what is invalid, shares a code or lies in no commun
     status_code=201,
     response_model=ImportDocument,
     dependencies=[WRITER],
-    responses=describe(400, 401, 403, 422),
+    responses={
+        201: {"description": "The draft, and what is left to mend", "headers": described.PLACE},
+        422: described.NO_DRAFT,
+        **describe(400, 401, 403),
+    },
 )
 def add_plan(
-    drawing: Annotated[dict[str, Any], Body(media_type=_GEOJSON)],
+    drawing: Annotated[dict[str, Any], Body(media_type=_GEOJSON, examples=[described.DRAWING])],
     how: Annotated[ImportParameters, Query()],
     request: Request,
     response: Response,
@@ -77,7 +81,7 @@ def add_plan(
     told = imported.as_dict()
     told["fault_places"] = _collection(imported.faults)
     if imported.plan_id is None:
-        return problem(422, _REFUSED, **told)
+        return problem(422, described.REFUSED, **told)
     response.headers["Location"] = f"{request.base_url}plans/{imported.plan_id}"
     told["moved_places"] = _collection(imported.fitted.adjustments)
     return ImportDocument.model_validate(told)
@@ -90,7 +94,7 @@ def add_plan(
     responses=describe(400, 401, 403, 404, 409),
 )
 def split_grid(
-    code: str, session: DatabaseSession, order: SplitOrder | None = None
+    code: described.GridCode, session: DatabaseSession, order: SplitOrder | None = None
 ) -> ChangeDocument:
     """Preview a split, keep it as a draft or switch to it, today or on a day to come."""
     order = order or SplitOrder.model_validate({})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -13,6 +13,7 @@ from service.flows.plan_schemas import Descent, PlanDifference, Side
 from service.web.parameters import Parameters
 
 __all__ = [
+    "FAULT_PLACES",
     "ChangeDocument",
     "ImportDocument",
     "ImportParameters",
@@ -25,14 +26,24 @@ __all__ = [
 class ImportParameters(Parameters):
     """How a drawing is read."""
 
-    name: str | None = Field(None, min_length=1, max_length=200, description="Of the plan.")
-    code_column: str | None = Field(None, description="Property that names the polygons.")
-    community_column: str | None = Field(
-        None, description="Property with the code of the community; by default it is found."
+    name: str | None = Field(
+        None, min_length=1, max_length=200, description="Of the plan.", examples=["Spring"]
     )
-    dataset: str | None = Field(None, description="Only communities of this data set.")
+    code_column: str | None = Field(
+        None, description="Property that names the polygons.", examples=["code"]
+    )
+    community_column: str | None = Field(
+        None,
+        description="Property with the code of the community; by default it is found.",
+        examples=["community_code"],
+    )
+    dataset: str | None = Field(
+        None, description="Only communities of this data set.", examples=["Riverside"]
+    )
     crs: str | None = Field(
-        None, description="Of the drawing, if it is not EPSG:4326: gcj02, bd09 or EPSG:n."
+        None,
+        description="Of the drawing, if it is not EPSG:4326: gcj02, bd09 or EPSG:n.",
+        examples=["EPSG:4490"],
     )
     repair: bool = Field(False, description="Repair what is invalid or overlaps, however much.")
     fit: float = Field(
@@ -53,6 +64,21 @@ class FitFigures(BaseModel):
     area_m2: float
 
 
+FAULT_PLACES: Final[dict[str, Any]] = {
+    "type": "FeatureCollection",
+    "features": [
+        {
+            "type": "Feature",
+            "geometry": {
+                "type": "Polygon",
+                "coordinates": [[[119.3, 31.2], [119.301, 31.2], [119.301, 31.201], [119.3, 31.2]]],
+            },
+            "properties": {"kind": "gap", "codes": ["980101001001"], "area_m2": 5290.0},
+        }
+    ],
+}
+
+
 class ImportDocument(BaseModel):
     """What became of a drawing."""
 
@@ -64,8 +90,12 @@ class ImportDocument(BaseModel):
     repairs: dict[str, int]
     fit: FitFigures
     warnings: list[str] = Field(description="How the drawing was taken.")
-    fault_places: dict[str, Any] = Field(description="A GeoJSON feature collection.")
-    moved_places: dict[str, Any] = Field(description="What was closed, as GeoJSON.")
+    fault_places: dict[str, Any] = Field(
+        description="A GeoJSON feature collection.", examples=[FAULT_PLACES]
+    )
+    moved_places: dict[str, Any] = Field(
+        description="What was closed, as GeoJSON.", examples=[FAULT_PLACES]
+    )
 
 
 class Order(BaseModel):
@@ -76,7 +106,9 @@ class Order(BaseModel):
     keep: Literal["preview", "draft", "active"] = Field(
         "preview", description="Shown and forgotten, kept as a draft, or switched to."
     )
-    on: date | None = Field(None, description="The day of the switch; today by default.")
+    on: date | None = Field(
+        None, description="The day of the switch; today by default.", examples=[None]
+    )
 
     @model_validator(mode="after")
     def _day_goes_with_a_switch(self) -> Order:
@@ -103,14 +135,18 @@ class SplitOrder(Order):
     """How a grid is split."""
 
     parts: int = Field(2, ge=2, le=100, description="Of about equal load.")
-    along: Line | None = Field(None, description="In two along this line, which cuts it once.")
+    along: Line | None = Field(
+        None, description="In two along this line, which cuts it once.", examples=[None]
+    )
     seed: int = Field(0, ge=0, lt=2**31)
 
 
 class MergeOrder(Order):
     """Which grids are merged."""
 
-    codes: list[str] = Field(min_length=2, max_length=100)
+    codes: list[str] = Field(
+        min_length=2, max_length=100, examples=[["980101001001001", "980101001001002"]]
+    )
 
 
 class RebalanceOrder(Order):
@@ -153,5 +189,10 @@ class ChangeDocument(PlanDifference):
     sides: Sequence[ChangedSide] = Field(default_factory=list)
     posts_required: dict[str, int] = Field(description="Posts that every grid needs, by role.")
     posts_ended: int = Field(description="Posts that end because the need is met.")
-    steps: list[dict[str, Any]] = Field(description="What was done in each community, in words.")
+    steps: list[dict[str, Any]] = Field(
+        description="What was done in each community, in words.",
+        examples=[
+            [{"community_code": "980101001001", "steps": "2 moved between 2", "redone": False}]
+        ],
+    )
     seconds: float

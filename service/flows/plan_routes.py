@@ -41,14 +41,39 @@ __all__ = ["router"]
 router = APIRouter(tags=["Plans"])
 
 _GEOJSON: Final = "application/geo+json"
-_FEATURES: Final[dict[int | str, dict[str, Any]]] = {
-    200: {
-        "description": "A GeoJSON feature collection",
-        "content": {_GEOJSON: {"schema": {"type": "object"}}},
-    }
-}
+_SQUARE: Final = [[[119.3, 31.2], [119.31, 31.2], [119.31, 31.21], [119.3, 31.21], [119.3, 31.2]]]
 
-PlanId = Annotated[int, Path(ge=1, lt=2**31)]
+
+def _features(**properties: Any) -> dict[int | str, dict[str, Any]]:
+    """Describe a feature collection by the properties of one."""
+    feature = {
+        "type": "Feature",
+        "geometry": {"type": "Polygon", "coordinates": _SQUARE},
+        "properties": properties,
+    }
+    content = {
+        "schema": {"$ref": "#/components/schemas/featureCollectionGeoJSON"},
+        "example": {"type": "FeatureCollection", "features": [feature]},
+    }
+    return {200: {"description": "A GeoJSON feature collection", "content": {_GEOJSON: content}}}
+
+
+_GRID: Final[dict[str, Any]] = {
+    "grid_code": "980101001001001",
+    "community_code": "980101001001",
+    "kind": "basic",
+    "flag": "oversize",
+    "reason": "one tower",
+    "households": 410,
+}
+_GRIDS: Final = _features(**_GRID)
+_GRIDS_OF_A_DAY: Final = _features(**_GRID, plan_id=1, dataset="Riverside")
+_FAULTS: Final = _features(kind="gap", codes=["980101001001"], area_m2=120.0)
+
+PlanId = Annotated[int, Path(ge=1, lt=2**31, description="Number of the plan.", examples=[1])]
+OtherPlanId = Annotated[
+    int, Path(ge=1, lt=2**31, description="Number of the plan to compare.", examples=[2])
+]
 Day = Annotated[DayParameters, Query()]
 GridsOfDay = Annotated[GridsParameters, Query()]
 
@@ -74,7 +99,7 @@ def get_plan(plan_id: PlanId, session: DatabaseSession) -> PlanDocument:
     "/plans/{plan_id}/grids",
     summary="The grids of a plan",
     response_class=Response,
-    responses={**_FEATURES, **describe(404)},
+    responses={**_GRIDS, **describe(404)},
 )
 def get_plan_grids(plan_id: PlanId, day: Day, session: DatabaseSession) -> Response:
     """Send the grids of a plan; with ``at``, those in force on that day."""
@@ -86,7 +111,7 @@ def get_plan_grids(plan_id: PlanId, day: Day, session: DatabaseSession) -> Respo
     "/grids",
     summary="The grids of a day",
     response_class=Response,
-    responses={**_FEATURES, **describe(400)},
+    responses={**_GRIDS_OF_A_DAY, **describe(400)},
 )
 def get_grids(day: GridsOfDay, session: DatabaseSession) -> Response:
     """Send the grids in force on a day, today by default, as they looked then."""
@@ -100,7 +125,7 @@ def get_grids(day: GridsOfDay, session: DatabaseSession) -> Response:
     summary="The faults of a plan",
     dependencies=[NO_PARAMETERS],
     response_class=Response,
-    responses={**_FEATURES, **describe(404)},
+    responses={**_FAULTS, **describe(404)},
 )
 def get_plan_faults(plan_id: PlanId, session: DatabaseSession) -> Response:
     """Send what keeps a plan from tiling its communities, each fault at its place."""
@@ -113,7 +138,7 @@ def get_plan_faults(plan_id: PlanId, session: DatabaseSession) -> Response:
     dependencies=[NO_PARAMETERS],
     responses=describe(404),
 )
-def get_diff(plan_id: PlanId, other_id: PlanId, session: DatabaseSession) -> PlanDifference:
+def get_diff(plan_id: PlanId, other_id: OtherPlanId, session: DatabaseSession) -> PlanDifference:
     """Tell which grids of the other plan come from which of this one, and how loads change."""
     found = differences.diff(session, first=plan_id, second=other_id)
     return PlanDifference.model_validate(found.as_dict())

@@ -28,14 +28,20 @@ __all__ = [
 class DayParameters(Parameters):
     """The day that is asked for."""
 
-    at: Day | None = Field(None, description="Only what was or will be in force on this day.")
+    at: Day | None = Field(
+        None,
+        description="Only what was or will be in force on this day.",
+        examples=["2026-01-31"],
+    )
 
 
 class GridsParameters(Parameters):
     """Which grids are asked for."""
 
-    at: Day | None = Field(None, description="The day; today by default.")
-    dataset: str | None = Field(None, description="Only grids of this data set.")
+    at: Day | None = Field(None, description="The day; today by default.", examples=["2026-01-31"])
+    dataset: str | None = Field(
+        None, description="Only grids of this data set.", examples=["Riverside"]
+    )
 
 
 class NewDay(BaseModel):
@@ -43,7 +49,7 @@ class NewDay(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    on: date | None = Field(None, description="Today or later.")
+    on: date | None = Field(None, description="Today or later.", examples=["2026-01-31"])
 
 
 class PlanDocument(BaseModel):
@@ -56,8 +62,13 @@ class PlanDocument(BaseModel):
     created_at: datetime
     communities: int = Field(description="With a day: those that it ruled then.")
     grids: int = Field(description="With a day: those in force then.")
-    parameters: dict[str, Any] = Field(description="How the plan was made.")
-    report: dict[str, Any] | None = Field(description="Its figures when it was made.")
+    parameters: dict[str, Any] = Field(
+        description="How the plan was made.",
+        examples=[{"target": 400, "minimum": 300, "maximum": 500, "seed": 0}],
+    )
+    report: dict[str, Any] | None = Field(
+        description="Its figures when it was made.", examples=[{"grids": 12, "households": 4810}]
+    )
 
 
 class Descent(BaseModel):

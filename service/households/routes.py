@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 
 from service.db.rows import AnyRow
 from service.households import queries
@@ -31,10 +31,14 @@ router = APIRouter(tags=["Households"])
 # a reference may hold slashes
 _PATH = "/households/{household:path}/assignment"
 Which = Annotated[HouseholdParameters, Query()]
+Named = Annotated[
+    str,
+    Path(description="Reference or number of the household.", examples=["980101001001-00001"]),
+]
 
 
 @router.get(_PATH, summary="Where a household belongs", responses=describe(404, 409))
-def get_assignment(household: str, which: Which, session: DatabaseSession) -> AssignmentState:
+def get_assignment(household: Named, which: Which, session: DatabaseSession) -> AssignmentState:
     """Tell the grid of a household now and before; the path names a reference or an id."""
     found = queries.find_household(session, given=household, by=which.by, dataset=which.dataset)
     return _state(session, found)
@@ -44,7 +48,7 @@ def get_assignment(household: str, which: Which, session: DatabaseSession) -> As
     _PATH, summary="Move a household", dependencies=[WRITER], responses=describe(401, 403, 404, 409)
 )
 def put_assignment(
-    household: str, which: Which, wanted: NewAssignment, session: DatabaseSession
+    household: Named, which: Which, wanted: NewAssignment, session: DatabaseSession
 ) -> AssignmentState:
     """Put a household into a grid by hand, or with ``"grid_code": null`` back to the rule."""
     found = queries.find_household(session, given=household, by=which.by, dataset=which.dataset)

@@ -18,7 +18,9 @@ class HouseholdParameters(Parameters):
     by: Literal["reference", "id"] | None = Field(
         None, description="What the path gives; without it, a reference goes before an id."
     )
-    dataset: str | None = Field(None, description="Data set of the reference.")
+    dataset: str | None = Field(
+        None, description="Data set of the reference.", examples=["Riverside"]
+    )
 
 
 class NewAssignment(BaseModel):

@@ -17,7 +17,10 @@ from starlette.routing import BaseRoute
 from service.catalogue.collection import Catalogue
 from service.ogc.openapi_components import SCHEMAS, parameters
 from service.ogc.openapi_examples import add_examples
-from service.ogc.openapi_paths import collection_paths, common_paths, with_problems
+from service.ogc.openapi_exports import EXPORTS, export_paths
+from service.ogc.openapi_geometries import NULL
+from service.ogc.openapi_paths import collection_paths, common_paths
+from service.ogc.openapi_problems import RESPONSES, with_problems
 from service.ogc.parameters import Limits
 
 __all__ = ["openapi_document", "to_version_3_0"]
@@ -58,8 +61,11 @@ def openapi_document(
         schemas.pop(unused, None)
     schemas.update(SCHEMAS)
     components["parameters"] = parameters(limits)
-    paths: Document = {**common_paths(), **collection_paths(catalogue)}
-    for path, operations in translated.get("paths", {}).items():
+    components["responses"] = RESPONSES
+    told = translated.get("paths", {})
+    told |= export_paths(catalogue, told.pop(EXPORTS))
+    paths: Document = {**common_paths(catalogue, base), **collection_paths(catalogue, base)}
+    for path, operations in told.items():
         paths[path] = {method: with_problems(each) for method, each in operations.items()}
     document = {**translated, "openapi": "3.0.3", "paths": paths}
     document["info"]["license"] = {"name": "Apache-2.0"}
@@ -96,12 +102,9 @@ def _without_null(schema: Document) -> Document:
     rest = {name: value for name, value in schema.items() if name != "anyOf"}
     if rest.get("default", 0) is None:
         del rest["default"]
-    if len(kept) > 1:
-        return {**rest, "anyOf": kept, "nullable": True}
-    only = kept[0]
-    if "$ref" in only:
-        return {**rest, "allOf": [only], "nullable": True}
-    return {**only, **rest, "nullable": True}
+    if len(kept) > 1 or "$ref" in kept[0]:
+        return {**rest, "anyOf": [*kept, NULL]}
+    return {**kept[0], **rest, "nullable": True}
 
 
 def _tags(document: Document, catalogue: Catalogue) -> dict[str, str]:

@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from service.catalogue.crs import CRS84, OFFERED
 from service.catalogue.filtering import LANGUAGES
+from service.ogc.openapi_geometries import GEOMETRIES
+from service.ogc.paging import Position
 from service.ogc.parameters import Limits
 
 __all__ = ["SCHEMAS", "parameters"]
@@ -45,6 +47,7 @@ def _header(name: str, description: str, example: str) -> dict[str, Any]:
     }
 
 
+_GRID: Final = "980101001001001"
 _VERSION: Final = '"6fd1d3c1b6b8a1a1a3f0b6a5b9d6c7e2"'
 
 _PARAMETERS: Final[dict[str, Any]] = {
@@ -122,9 +125,10 @@ _PARAMETERS: Final[dict[str, Any]] = {
         f'{_VERSION}, "0c1f9a7e52d84b6c9e3a1d5f7b2c4e68"',
     ),
     "if-none-match": _header("If-None-Match", "The version that is known: its ETag.", _VERSION),
-    "content-crs": _header(
-        "Content-Crs", "Reference system of the body, between < and >.", f"<{CRS84}>"
-    ),
+    "content-crs": {
+        **_header("Content-Crs", "Reference system of the body, between < and >.", f"<{CRS84}>"),
+        "schema": {"type": "string", "enum": [f"<{uri}>" for uri in OFFERED]},
+    },
     "datetime": {
         "name": "datetime",
         "in": "query",
@@ -173,13 +177,7 @@ _PARAMETERS: Final[dict[str, Any]] = {
         "schema": {"type": "string"},
         "style": "form",
         "explode": False,
-    },
-    "featureId": {
-        "name": "featureId",
-        "in": "path",
-        "description": "Identifier of a feature, as in its id.",
-        "required": True,
-        "schema": {"type": "string"},
+        "example": Position((_GRID,), 480).token(),
     },
 }
 
@@ -196,6 +194,14 @@ SCHEMAS: Final[dict[str, Any]] = {
             "status": {"type": "integer"},
             "detail": {"type": "string"},
             "parameter": {"type": "string", "description": "The parameter or member at fault."},
+            "errors": {
+                "type": "array",
+                "description": "Every parameter or member at fault, where there are several.",
+                "items": {
+                    "type": "object",
+                    "properties": {"parameter": {"type": "string"}, "detail": {"type": "string"}},
+                },
+            },
             "faults": {
                 "type": "object",
                 "description": "Where grids would not tile: a GeoJSON feature collection.",
@@ -242,25 +248,16 @@ SCHEMAS: Final[dict[str, Any]] = {
             "links": _LINKS,
         },
     },
-    "geometry": {
-        "type": "object",
-        "nullable": True,
-        "description": "RFC 7946 geometry.",
-        "required": ["type", "coordinates"],
-        "properties": {
-            "type": {"type": "string", "enum": ["Point", "Polygon", "MultiPolygon"]},
-            "coordinates": {"type": "array", "items": {}},
-        },
-        "example": {"type": "Point", "coordinates": [119.305, 31.205]},
-    },
+    **GEOMETRIES,
     "link": {
         "type": "object",
         "required": ["href", "rel"],
         "properties": {
-            "href": _URI,
+            "href": {"type": "string"},
             "rel": {"type": "string"},
             "type": {"type": "string"},
             "title": {"type": "string"},
+            "templated": {"type": "boolean"},
         },
     },
     "landingPage": {

@@ -5,101 +5,158 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from service.catalogue.collection import Action, Catalogue, Collection, Property
-from service.ogc.links import GEOJSON, HTML, JSON, MERGE_PATCH, OPENAPI, PROBLEM, SCHEMA
-from service.ogc.openapi_examples import example_feature
-from service.ogc.schemas import KINDS, bounded, kind_title
+from service.catalogue.collection import Action, Catalogue, Collection
+from service.catalogue.crs import CRS84
+from service.catalogue.selection import PARAMETERS
+from service.ogc import documents
+from service.ogc.links import GEOJSON, HTML, JSON, MERGE_PATCH, OPENAPI, SCHEMA, Site
+from service.ogc.openapi_examples import (
+    EXAMPLE_BOX,
+    EXAMPLE_FAULTS,
+    example_feature,
+    example_page,
+)
+from service.ogc.openapi_features import feature_schema, filter_parameter, reference
+from service.ogc.openapi_problems import problem_response, shared_problem, with_problems
+from service.ogc.schemas import KINDS, kind_title, schema_document
 
-__all__ = ["collection_paths", "common_paths", "with_problems"]
+__all__ = ["collection_paths", "common_paths", "label_of", "selecting_parameters"]
 
 Document = dict[str, Any]
 
-_TYPES: Final[dict[str, Document]] = {
-    "string": {"type": "string"},
-    "integer": {"type": "integer", "format": "int64"},
-    "number": {"type": "number", "format": "double"},
-    "boolean": {"type": "boolean"},
-    "date-time": {"type": "string", "format": "date-time"},
-    "date": {"type": "string", "format": "date"},
-    "strings": {"type": "array", "items": {"type": "string"}},
-}
-_SELECTING: Final = ("bbox", "bbox-crs", "datetime", "filter", "filter-lang", "filter-crs")
 _PAGING: Final = ("limit", "offset", "token", "sortby", "crs")
 #: With a token, or from this machine without one.
 _SECURITY: Final[list[dict[str, list[str]]]] = [{"HTTPBearer": []}, {}]
 _TAG: Final = {
-    "ETag": {"description": "Version of the feature", "schema": {"type": "string"}},
+    "ETag": {
+        "description": "Version of the feature",
+        "schema": {"type": "string"},
+        "example": '"6fd1d3c1b6b8a1a1a3f0b6a5b9d6c7e2"',
+    },
 }
 _CRS: Final = {
     "Content-Crs": {
         "description": "Reference system of the coordinates, between < and >",
         "schema": {"type": "string"},
+        "example": f"<{CRS84}>",
+    },
+}
+_PAGE: Final[Document] = {"schema": {"type": "string"}}
+
+
+def common_paths(catalogue: Catalogue, base: str) -> Document:
+    """The documents about the API as a whole.
+
+    Parameters
+    ----------
+    catalogue : mapping
+        Collections by name; the first one serves as the example.
+    base : str
+        Address of the server as the client sees it.
+    """
+    name, first = next(iter(catalogue.items()))
+
+    def site(path: str) -> Site:
+        return Site(base, path, ())
+
+    told = {
+        "/": (
+            "getLandingPage",
+            "What there is and where",
+            "landingPage",
+            documents.landing(site("/"), shown="json"),
+        ),
+        "/conformance": (
+            "getConformance",
+            "Standards that the API conforms to",
+            "confClasses",
+            documents.conformance(site("/conformance"), shown="json"),
+        ),
+        "/functions": (
+            "getFunctions",
+            "Functions that a filter may call",
+            "functions",
+            documents.functions(site("/functions"), shown="json"),
+        ),
+        "/collections": (
+            "getCollections",
+            "All collections",
+            "collections",
+            documents.collections(
+                site("/collections"), {name: first}, {name: EXAMPLE_BOX}, shown="json"
+            ),
+        ),
+    }
+    paths: Document = {
+        path: {
+            "get": _reading(
+                identifier, summary, _answer(summary, JSON, schema, example), tag="Capabilities"
+            )
+        }
+        for path, (identifier, summary, schema, example) in told.items()
+    }
+    paths["/api"] = {"get": _plain("getApi", "This document", {OPENAPI: _API})}
+    paths["/docs"] = {"get": _plain("getDocs", "The API to read and try", {HTML: _PAGE})}
+    return paths
+
+
+_API: Final[Document] = {
+    "schema": {
+        "type": "object",
+        "required": ["openapi", "info", "paths"],
+        "properties": {
+            "openapi": {"type": "string"},
+            "info": {"type": "object"},
+            "paths": {"type": "object"},
+        },
+    },
+    "example": {
+        "openapi": "3.0.3",
+        "info": {"title": "Gridward", "version": "0.1.0"},
+        "paths": {"/health": {"get": {"summary": "Whether the service is up"}}},
     },
 }
 
 
-def common_paths() -> Document:
-    """The documents about the API as a whole."""
-    api = {
-        "description": "This document",
-        "content": {OPENAPI: {"schema": {"type": "object"}}},
-    }
-    told = (
-        ("/", "getLandingPage", "What there is and where", "landingPage"),
-        ("/conformance", "getConformance", "Standards that the API conforms to", "confClasses"),
-        ("/functions", "getFunctions", "Functions that a filter may call", "functions"),
-        ("/collections", "getCollections", "All collections", "collections"),
-    )
-    paths: Document = {
-        path: {
-            "get": _reading(identifier, summary, _answer(summary, JSON, schema), tag="Capabilities")
+def _plain(identifier: str, summary: str, content: Document) -> Document:
+    """An operation that takes no parameter."""
+    return with_problems(
+        {
+            "operationId": identifier,
+            "summary": summary,
+            "tags": ["Capabilities"],
+            "responses": {"200": {"description": summary, "content": content}},
         }
-        for path, identifier, summary, schema in told
-    }
-    paths["/api"] = {
-        "get": with_problems(
-            {
-                "operationId": "getApi",
-                "summary": "This document",
-                "tags": ["Capabilities"],
-                "responses": {"200": api},
-            }
-        )
-    }
-    return paths
+    )
 
 
-def collection_paths(catalogue: Catalogue) -> Document:
+def collection_paths(catalogue: Catalogue, base: str) -> Document:
     """Every collection with its schemas, its items and each of them."""
     paths: Document = {}
     for collection in catalogue.values():
-        paths |= _documents(collection)
+        paths |= _documents(collection, base)
         path = f"/collections/{collection.name}/items"
-        paths[path] = _items(collection)
+        paths[path] = _items(collection, Site(base, path, ()))
         paths[f"{path}/{{featureId}}"] = _item(collection)
     return paths
 
 
-def with_problems(operation: Document) -> Document:
-    """An operation whose refused requests answer as they do here: 400 and problem+json."""
-    responses = {
-        status: response
-        for status, response in operation.get("responses", {}).items()
-        if status != "422"
-    }
-    responses.setdefault("400", _problem("A parameter is unknown or malformed"))
-    responses.setdefault("default", _problem("What went wrong"))
-    return {**operation, "responses": responses}
+def selecting_parameters(collection: Collection) -> list[Document]:
+    """The parameters that select features of a collection, its properties among them."""
+    filters = (filter_parameter(each) for each in collection.filters.values())
+    return [*(_parameter(each) for each in PARAMETERS), *filters]
 
 
-def _documents(collection: Collection) -> Document:
-    label, path = _label(collection), f"/collections/{collection.name}"
+def _documents(collection: Collection, base: str) -> Document:
+    label, path = label_of(collection), f"/collections/{collection.name}"
+    site = Site(base, path, ())
+    described = documents.collection_document(site, collection, EXAMPLE_BOX, shown="json")
     paths: Document = {
         path: {
             "get": _reading(
                 f"describe{label}",
                 f"{collection.title}: description",
-                _answer("The collection", JSON, "collection"),
+                _answer("The collection", JSON, "collection", described),
                 tag=collection.title,
             )
         }
@@ -109,28 +166,33 @@ def _documents(collection: Collection) -> Document:
             "get": _reading(
                 f"get{label}{kind.capitalize()}",
                 f"{collection.title}: {kind}",
-                _answer(kind_title(kind), SCHEMA, "jsonSchema"),
+                _answer(
+                    kind_title(kind), SCHEMA, "jsonSchema", schema_document(site, collection, kind)
+                ),
                 tag=collection.title,
             )
         }
     return paths
 
 
-def _items(collection: Collection) -> Document:
-    label, title = _label(collection), collection.title
+def _items(collection: Collection, site: Site) -> Document:
+    label, title = label_of(collection), collection.title
     schema = {
         "allOf": [
-            _reference("featureCollectionGeoJSON"),
+            reference("featureCollectionGeoJSON"),
             {
                 "type": "object",
-                "properties": {"features": {"type": "array", "items": _feature_schema(collection)}},
+                "properties": {"features": {"type": "array", "items": feature_schema(collection)}},
             },
         ]
     }
     answer = {
         "description": "A page of features",
         "headers": _CRS,
-        "content": {GEOJSON: {"schema": schema}, HTML: {"schema": {"type": "string"}}},
+        "content": {
+            GEOJSON: {"schema": schema, "example": example_page(collection, site)},
+            HTML: _PAGE,
+        },
     }
     operations = {
         "get": _reading(
@@ -139,8 +201,8 @@ def _items(collection: Collection) -> Document:
             answer,
             tag=title,
             parameters=[
-                *(_parameter(each) for each in (*_SELECTING, *_PAGING)),
-                *(_filter(each) for each in collection.filters.values()),
+                *(_parameter(each) for each in _PAGING),
+                *selecting_parameters(collection),
             ],
         )
     }
@@ -150,7 +212,7 @@ def _items(collection: Collection) -> Document:
             f"create{label}Feature",
             "add one",
             {"201": _written(collection, "The feature as it was added", "Location")},
-            body={GEOJSON: {"schema": _feature_schema(collection, written=True)}},
+            body={GEOJSON: {"schema": feature_schema(collection, written=True)}},
             refusals=(413, 415),
         )
     if collection.in_groups:
@@ -158,7 +220,7 @@ def _items(collection: Collection) -> Document:
             collection,
             f"change{label}",
             "change several at once",
-            {"200": {**answer, "description": "The features as they were written"}},
+            {"200": _written_together(collection, schema)},
             body={GEOJSON: {"schema": _group_schema(collection)}},
             parameters=[_parameter("if-match-all")],
             refusals=(404, 412, 413, 415, 428),
@@ -167,13 +229,13 @@ def _items(collection: Collection) -> Document:
 
 
 def _item(collection: Collection) -> Document:
-    label, title = _label(collection), collection.title
+    label, title = label_of(collection), collection.title
     answer = {
         "description": "The feature",
         "headers": {**_TAG, **_CRS},
         "content": {
-            GEOJSON: {"schema": _feature_schema(collection)},
-            HTML: {"schema": {"type": "string"}},
+            GEOJSON: {"schema": feature_schema(collection)},
+            HTML: _PAGE,
         },
     }
     reading = _reading(
@@ -181,10 +243,13 @@ def _item(collection: Collection) -> Document:
         f"{title}: one feature",
         answer,
         tag=title,
-        parameters=[_parameter("featureId"), _parameter("crs"), _parameter("if-none-match")],
-        missing="There is no such feature",
+        parameters=[_identifier(collection), _parameter("crs"), _parameter("if-none-match")],
+        missing=_missing(collection),
     )
-    reading["responses"]["304"] = {"description": "It is the version that If-None-Match names"}
+    reading["responses"]["304"] = {
+        "description": "It is the version that If-None-Match names",
+        "headers": _TAG,
+    }
     operations = {"get": reading}
     written = _written(collection, "The feature as it was written", "Content-Location")
     media_types: dict[Action, str] = {"replace": GEOJSON, "update": MERGE_PATCH}
@@ -195,7 +260,7 @@ def _item(collection: Collection) -> Document:
         media_type = media_types.get(action)
         body = None
         if media_type is not None:
-            schema = _feature_schema(collection, written=True, partial=action == "update")
+            schema = feature_schema(collection, written=True, partial=action == "update")
             body = {media_type: {"schema": schema}}
         operations[method] = _writing(
             collection,
@@ -203,7 +268,11 @@ def _item(collection: Collection) -> Document:
             f"{action} one",
             {"200": written} if body else {"204": {"description": "It is gone"}},
             body=body,
-            parameters=[_parameter("featureId"), _parameter("if-match")],
+            parameters=[
+                _identifier(collection),
+                _parameter("if-match"),
+                *([_PASSED_OVER] if action == "replace" else []),
+            ],
             refusals=(404, 412, 413, 415, 428) if body else (404, 412, 428),
         )
     return operations
@@ -211,7 +280,7 @@ def _item(collection: Collection) -> Document:
 
 def _group_schema(collection: Collection) -> Document:
     """Features written together: with an id in the place of another, without one as a new one."""
-    one = _feature_schema(collection, written=True)
+    one = feature_schema(collection, written=True)
     example = {**one.pop("example"), "id": example_feature(collection)["id"]}
     one["properties"]["id"] = {
         "type": "string",
@@ -228,29 +297,51 @@ def _group_schema(collection: Collection) -> Document:
     }
 
 
-def _label(collection: Collection) -> str:
+def label_of(collection: Collection) -> str:
+    """What the identifiers of its operations call a collection."""
     words = collection.name.replace(".", "_")
     return words[:1].upper() + words[1:]
+
+
+def _identifier(collection: Collection) -> Document:
+    """The parameter that names one feature."""
+    return {
+        "name": "featureId",
+        "in": "path",
+        "description": "Identifier of the feature, as in its id.",
+        "required": True,
+        "schema": {"type": "string"},
+        "example": str(example_feature(collection)["id"]),
+    }
+
+
+#: QGIS sends it along.
+_PASSED_OVER: Final[Document] = {
+    "name": "crs",
+    "in": "query",
+    "description": "Passed over: Content-Crs tells the reference system of the body.",
+    "required": False,
+    "schema": {"type": "string"},
+    "example": CRS84,
+}
 
 
 def _parameter(name: str) -> Document:
     return {"$ref": f"#/components/parameters/{name}"}
 
 
-def _reference(name: str) -> Document:
-    return {"$ref": f"#/components/schemas/{name}"}
+def _missing(collection: Collection) -> Document:
+    identifier = example_feature(collection)["id"]
+    detail = f"The collection '{collection.name}' has no feature '{identifier}'."
+    return problem_response(404, "There is no such feature", detail=detail)
 
 
-def _problem(description: str) -> Document:
-    return {"description": description, "content": {PROBLEM: {"schema": _reference("problem")}}}
-
-
-def _answer(description: str, media_type: str, schema: str) -> Document:
+def _answer(description: str, media_type: str, schema: str, example: Document) -> Document:
     return {
         "description": description,
         "content": {
-            media_type: {"schema": _reference(schema)},
-            HTML: {"schema": {"type": "string"}},
+            media_type: {"schema": reference(schema), "example": example},
+            HTML: _PAGE,
         },
     }
 
@@ -262,11 +353,11 @@ def _reading(
     *,
     tag: str,
     parameters: Iterable[Document] = (),
-    missing: str | None = None,
+    missing: Document | None = None,
 ) -> Document:
     responses = {"200": answer}
     if missing is not None:
-        responses["404"] = _problem(missing)
+        responses["404"] = missing
     return with_problems(
         {
             "operationId": identifier,
@@ -278,16 +369,12 @@ def _reading(
     )
 
 
-_REFUSALS: Final = {
-    401: "Writing needs a token",
-    403: "Writing is not possible from there",
-    404: "There is no such feature",
-    409: "A rule forbids it; for grids, with the faults as GeoJSON",
-    412: "It is no longer the version that If-Match names",
-    413: "The body is too large",
-    415: "The body is of a kind that is not read here",
-    428: "If-Match is missing",
-}
+_BROKEN: Final = problem_response(
+    409,
+    "A rule forbids it; where the grids would not tile, with the faults as GeoJSON",
+    detail="The grids would not tile community 980101001001: 1 fault, a gap of 120.0 m2.",
+    faults=EXAMPLE_FAULTS,
+)
 
 
 def _writing(
@@ -298,7 +385,7 @@ def _writing(
     *,
     body: Document | None = None,
     parameters: Iterable[Document] = (),
-    refusals: Iterable[int] = (),
+    refusals: tuple[int, ...] = (),
 ) -> Document:
     operation: Document = {
         "operationId": identifier,
@@ -307,10 +394,9 @@ def _writing(
         "parameters": [*parameters, *([_parameter("content-crs")] if body else [])],
         "responses": {
             **responses,
-            **{
-                str(status): _problem(_REFUSALS[status])
-                for status in sorted({401, 403, 409, *refusals})
-            },
+            **{str(status): shared_problem(status) for status in {401, 403, *refusals} - {404}},
+            "409": _BROKEN if collection.in_groups else problem_response(409, "A rule forbids it"),
+            **({"404": _missing(collection)} if 404 in refusals else {}),
         },
         "security": _SECURITY,
     }
@@ -320,74 +406,27 @@ def _writing(
 
 
 def _written(collection: Collection, description: str, address: str) -> Document:
-    uri = {"description": "Its address", "schema": {"type": "string", "format": "uri"}}
+    uri = {
+        "description": "Its address",
+        "schema": {"type": "string", "format": "uri"},
+        "example": f"http://127.0.0.1:8000/collections/{collection.name}/items/1",
+    }
     return {
         "description": description,
         "headers": {**_TAG, **_CRS, address: uri},
-        "content": {GEOJSON: {"schema": _feature_schema(collection)}},
+        "content": {GEOJSON: {"schema": feature_schema(collection)}},
     }
 
 
-def _filter(each: Property) -> Document:
-    schema = dict(_TYPES["string" if each.type == "strings" else each.type])
-    if each.choices:
-        schema["enum"] = list(each.choices)
+def _written_together(collection: Collection, schema: Document) -> Document:
     return {
-        "name": each.name,
-        "in": "query",
-        "description": f"Only features with this value. {each.title}",
-        "required": False,
-        "schema": schema,
-        "style": "form",
-        "explode": False,
+        "description": "The features as they were written",
+        "headers": _CRS,
+        "content": {
+            GEOJSON: {"schema": schema, "example": _collected(example_feature(collection))}
+        },
     }
 
 
-def _feature_schema(
-    collection: Collection, *, written: bool = False, partial: bool = False
-) -> Document:
-    """The schema of a feature as it is read, as it is written, or of a patch of it."""
-    properties: Document = {}
-    for each in collection.properties:
-        if written and not each.writable:
-            continue
-        kind = _TYPES[each.type]
-        schema = {**(bounded(each, kind) if written else kind), "title": each.title}
-        if each.choices:
-            schema["enum"] = list(each.choices)
-        if not (written and each.required and not partial):
-            schema["nullable"] = True
-            if "enum" in schema:
-                schema["enum"] = [*schema["enum"], None]
-        properties[each.name] = schema
-    inner: Document = {"type": "object", "properties": properties}
-    required = [each.name for each in collection.properties if each.required]
-    if written and not partial and required:
-        inner["required"] = required
-    if partial:
-        members = {"geometry": _reference("geometry"), "properties": inner}
-        return {
-            "type": "object",
-            "properties": members,
-            "anyOf": [{"required": [each]} for each in members],
-            "example": {"properties": example_feature(collection, written=True)["properties"]},
-        }
-    example = example_feature(collection, written=written)
-    if written:
-        return {
-            "type": "object",
-            "required": ["type", "geometry", "properties"],
-            "properties": {
-                "type": {"type": "string", "enum": ["Feature"]},
-                "geometry": _reference("geometry"),
-                "properties": inner,
-            },
-            "example": example,
-        }
-    return {
-        "allOf": [
-            _reference("featureGeoJSON"),
-            {"type": "object", "properties": {"properties": inner}},
-        ],
-        "example": example,
-    }
+def _collected(feature: Document) -> Document:
+    return {"type": "FeatureCollection", "features": [feature]}

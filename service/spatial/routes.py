@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from service.divisions import queries as divisions
@@ -50,22 +50,41 @@ _COLLECTION_EXAMPLE: Final = {
     "features": [{"type": "Feature", "geometry": _POINT, "properties": {"name": "well"}}],
 }
 
+DivisionCode = Annotated[str, Path(description="Code of the division.", examples=["980101001001"])]
 #: The body of a request that brings many points, or an area.
 Body = Annotated[bytes, Depends(body_of(_LARGEST_BODY))]
 
 
-def _accepts(**examples: tuple[str, Any]) -> dict[str, Any]:
-    """The description of a body that the route reads itself."""
+def _schema(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _accepts(*bodies: tuple[str, Any, Any]) -> dict[str, Any]:
+    """The description of a body that the route reads itself: media type, schema, example."""
     content = {
-        media_type: {
-            "schema": {"type": "string" if isinstance(example, str) else "object"},
-            "example": example,
-        }
-        for media_type, example in examples.values()
+        media_type: {"schema": schema, "example": example} for media_type, schema, example in bodies
     }
     return {"requestBody": {"required": True, "content": content}}
 
 
+_AREA_SCHEMA: Final = {
+    "anyOf": [_schema(name) for name in ("polygonGeoJSON", "multiPolygonGeoJSON", "featureGeoJSON")]
+}
+_LOCATED: Final = {
+    "type": "FeatureCollection",
+    "features": [
+        {
+            "type": "Feature",
+            "geometry": _POINT,
+            "properties": {
+                "name": "well",
+                "grid_code": "980101001001001",
+                "community_code": "980101001001",
+                "on_boundary": False,
+            },
+        }
+    ],
+}
 _LOCATED_CSV: Final = (
     "name,lon,lat,grid_code,community_code,on_boundary,nearest_code,distance_m\n"
     "well,119.31,31.2,980101001001001,980101001001,false,,\n"
@@ -76,13 +95,19 @@ _LOCATED_CSV: Final = (
     "/locate",
     summary="Where many places belong",
     response_class=Response,
-    openapi_extra=_accepts(csv=("text/csv", _CSV_EXAMPLE), json=(_GEOJSON, _COLLECTION_EXAMPLE)),
+    openapi_extra=_accepts(
+        ("text/csv", {"type": "string"}, _CSV_EXAMPLE),
+        (_GEOJSON, _schema("featureCollectionGeoJSON"), _COLLECTION_EXAMPLE),
+    ),
     responses={
         200: {
             "description": "What was sent, with the grid of each point",
             "content": {
                 "text/csv": {"schema": {"type": "string"}, "example": _LOCATED_CSV},
-                _GEOJSON: {"schema": {"type": "object"}, "example": _COLLECTION_EXAMPLE},
+                _GEOJSON: {
+                    "schema": _schema("featureCollectionGeoJSON"),
+                    "example": _LOCATED,
+                },
             },
         },
         **describe(413, 415),
@@ -144,7 +169,7 @@ def within_circle(where: Annotated[CircleParameters, Query()], session: Database
 @router.post(
     "/within",
     summary="What lies within an area",
-    openapi_extra=_accepts(json=(_GEOJSON, _AREA)),
+    openapi_extra=_accepts((_GEOJSON, _AREA_SCHEMA, _AREA)),
     responses=describe(413, 415),
 )
 def within_polygon(
@@ -177,7 +202,9 @@ def get_coverage(
     dependencies=[NO_PARAMETERS],
     responses=describe(404),
 )
-def get_division_coverage(request: Request, code: str, session: DatabaseSession) -> Coverage:
+def get_division_coverage(
+    request: Request, code: DivisionCode, session: DatabaseSession
+) -> Coverage:
     """Tell the figures of a division and of those directly below it; of a community, its grids."""
     own, below = queries.figures_below(session, code=code)
     path = divisions.list_path(session, code=code)
@@ -199,7 +226,7 @@ def get_division_coverage(request: Request, code: str, session: DatabaseSession)
             "description": "A GeoJSON feature",
             "content": {
                 _GEOJSON: {
-                    "schema": {"type": "object"},
+                    "schema": _schema("featureGeoJSON"),
                     "example": {
                         "type": "Feature",
                         "geometry": _AREA,

@@ -5,7 +5,8 @@ window.ui = SwaggerUIBundle({
   url: place.dataset.document,
   domNode: place,
   deepLinking: true,
-  docExpansion: "list",
+  // one line a group: all operations at once are longer than anyone reads
+  docExpansion: "none",
   defaultModelsExpandDepth: 0,
   // the validator badge would ask another host
   validatorUrl: null,

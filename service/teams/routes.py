@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
@@ -37,7 +37,15 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["Grids and teams"])
 
-PostId = Annotated[int, Path(ge=1, lt=2**63)]
+GridCode = Annotated[str, Path(description="Code of the grid.", examples=["980101001001001"])]
+PostId = Annotated[int, Path(ge=1, lt=2**63, description="Number of the post.", examples=[17])]
+_PLACE: Final[dict[str, Any]] = {
+    "Location": {
+        "description": "Where the post is told",
+        "schema": {"type": "string", "format": "uri"},
+        "example": "http://127.0.0.1:8000/collections/posts/items/17",
+    }
+}
 
 
 @router.get("/locate", summary="Where a place belongs")
@@ -68,7 +76,7 @@ def locate(where: Annotated[LocateParameters, Query()], session: DatabaseSession
     dependencies=[NO_PARAMETERS],
     responses=describe(404),
 )
-def get_grid(code: str, session: DatabaseSession) -> GridTeam:
+def get_grid(code: GridCode, session: DatabaseSession) -> GridTeam:
     """Tell the load, the team and the vacancies of a grid in force."""
     grid = grids.get_in_force(session, code=code)
     figures = queries.get_coverage(session, grid_id=grid.id)
@@ -124,10 +132,13 @@ def list_relief(
     summary="Post a member",
     status_code=201,
     dependencies=[NO_PARAMETERS, WRITER],
-    responses=describe(401, 403, 404, 409),
+    responses={
+        201: {"description": "The post as it is held", "headers": _PLACE},
+        **describe(401, 403, 404, 409),
+    },
 )
 def add_post(
-    code: str, wanted: NewPost, request: Request, response: Response, session: DatabaseSession
+    code: GridCode, wanted: NewPost, request: Request, response: Response, session: DatabaseSession
 ) -> HeldPost:
     """Post a member in a grid. A role that is not theirs, or a post too many, is refused."""
     grid = grids.get_in_force(session, code=code)

@@ -47,7 +47,11 @@ class LocateParameters(Parameters):
 
     lon: Longitude
     lat: Latitude
-    at: Day | None = Field(None, description="Day whose grids and teams to tell; today if absent.")
+    at: Day | None = Field(
+        None,
+        description="Day whose grids and teams to tell; today if absent.",
+        examples=["2026-01-31"],
+    )
 
 
 class HeldPost(BaseModel):
@@ -104,7 +108,7 @@ class Location(BaseModel):
     lat: float
     at: date | None
     grid: LocatedGrid | None
-    nearest: NearestGrid | None
+    nearest: NearestGrid | None = Field(examples=[None])
     divisions: list[DivisionStep] = Field(description="From the top down to the community.")
     team: dict[str, list[HeldPost]] = Field(description="Posts by role.")
 
@@ -143,9 +147,11 @@ class NewPost(BaseModel):
 class ShortageParameters(Parameters):
     """Which shortages to tell."""
 
-    dataset: str | None = Field(None, description="Name of the data set.")
-    role: Role | None = None
-    division: str | None = Field(None, description="Code of the division.")
+    dataset: str | None = Field(None, description="Name of the data set.", examples=["Riverside"])
+    role: Role | None = Field(None, description="Role in the team.", examples=["police"])
+    division: str | None = Field(
+        None, description="Code of the division.", examples=["980101001001"]
+    )
     limit: Limit = 1000
 
 
@@ -171,8 +177,8 @@ class Shortage(BaseModel):
 class ReliefParameters(Parameters):
     """Whose help to tell."""
 
-    role: Role | None = None
-    grid: str | None = Field(None, description="Code of the grid.")
+    role: Role | None = Field(None, description="Role in the team.", examples=["police"])
+    grid: str | None = Field(None, description="Code of the grid.", examples=["980101001001001"])
     limit: Limit = 100
 
 

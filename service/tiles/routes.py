@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from service.catalogue.context import catalogue_of
 from service.catalogue.extent import extent as extent_of
 from service.db.engine import Database
-from service.tiles import documents
+from service.tiles import described, documents
 from service.tiles.draw import extent
 from service.tiles.further import draw_further
 from service.tiles.layers import Layer, find_layer
@@ -34,7 +34,10 @@ TILE_PATH: Final = (
 
 
 @router.get(
-    "/tileMatrixSets", summary="The tile matrix sets", dependencies=[NO_PARAMETERS], responses={}
+    "/tileMatrixSets",
+    summary="The tile matrix sets",
+    dependencies=[NO_PARAMETERS],
+    responses=described.MATRIX_SETS_LIST,
 )
 def get_matrix_sets(request: Request) -> dict[str, Any]:
     """List the tile matrix sets that tiles are served in."""
@@ -45,9 +48,11 @@ def get_matrix_sets(request: Request) -> dict[str, Any]:
     "/tileMatrixSets/{tileMatrixSet}",
     summary="A tile matrix set",
     dependencies=[NO_PARAMETERS],
-    responses=describe(404),
+    responses={**described.MATRIX_SET, **describe(404)},
 )
-def get_matrix_set(tileMatrixSet: str) -> dict[str, Any]:  # noqa: N803 - the standard's names
+def get_matrix_set(
+    tileMatrixSet: described.MatrixSetName,  # noqa: N803 - the standard's names
+) -> dict[str, Any]:
     """Define one tile matrix set."""
     find_matrix_set(tileMatrixSet)
     return documents.matrix_set_document(tileMatrixSet)
@@ -57,9 +62,9 @@ def get_matrix_set(tileMatrixSet: str) -> dict[str, Any]:  # noqa: N803 - the st
     "/collections/{collection}/tiles",
     summary="The tile sets of a collection",
     dependencies=[NO_PARAMETERS],
-    responses=describe(404),
+    responses={**described.TILESETS, **describe(404)},
 )
-def get_tilesets(collection: str, request: Request) -> dict[str, Any]:
+def get_tilesets(collection: described.CollectionName, request: Request) -> dict[str, Any]:
     """List the tile sets of a collection: one a tile matrix set."""
     return documents.tilesets(_base(request), find_layer(collection, catalogue_of(request)))
 
@@ -68,11 +73,11 @@ def get_tilesets(collection: str, request: Request) -> dict[str, Any]:
     "/collections/{collection}/tiles/{tileMatrixSet}",
     summary="A tile set",
     dependencies=[NO_PARAMETERS],
-    responses=describe(404),
+    responses={**described.TILESET, **describe(404)},
 )
 async def get_tileset(
-    collection: str,
-    tileMatrixSet: str,  # noqa: N803
+    collection: described.CollectionName,
+    tileMatrixSet: described.MatrixSetName,  # noqa: N803
     request: Request,
 ) -> dict[str, Any]:
     """Describe one tile set: its attributes, its box, the address of its tiles."""
@@ -87,11 +92,11 @@ async def get_tileset(
     "/collections/{collection}/tiles/{tileMatrixSet}/tilejson.json",
     summary="A tile set as TileJSON",
     dependencies=[NO_PARAMETERS],
-    responses=describe(404),
+    responses={**described.TILE_JSON, **describe(404)},
 )
 async def get_tile_json(
-    collection: str,
-    tileMatrixSet: str,  # noqa: N803
+    collection: described.CollectionName,
+    tileMatrixSet: described.MatrixSetName,  # noqa: N803
     request: Request,
 ) -> Response:
     """Describe one tile set for MapLibre, Mapbox, Leaflet and QGIS."""
@@ -107,23 +112,17 @@ async def get_tile_json(
     TILE_PATH,
     summary="A tile",
     response_class=Response,
-    responses={
-        200: {
-            "description": "The tile",
-            "content": {documents.MVT: {"schema": {"type": "string", "format": "binary"}}},
-        },
-        204: {"description": "Nothing is in this tile"},
-        304: {"description": "The tile that you have still holds"},
-        **describe(404),
-    },
+    responses={**described.TILE, **describe(404)},
 )
 async def get_tile(
-    collection: str,
-    tileMatrixSet: str,  # noqa: N803
-    tileMatrix: str,  # noqa: N803
-    tileRow: str,  # noqa: N803
-    tileCol: str,  # noqa: N803
+    collection: described.CollectionName,
+    tileMatrixSet: described.MatrixSetName,  # noqa: N803
+    tileMatrix: described.Matrix,  # noqa: N803
+    tileRow: described.Row,  # noqa: N803
+    tileCol: described.Column,  # noqa: N803
     request: Request,
+    v: described.Version = None,
+    known: described.KnownVersion = None,
 ) -> Response:
     """Send one vector tile.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlalchemy import text
 
 from service.web.parameters import NO_PARAMETERS
@@ -20,8 +20,8 @@ class Health(BaseModel):
     """The service and its database are up."""
 
     status: str = "ok"
-    version: str
-    postgis: str
+    version: str = Field(examples=["0.1.0"])
+    postgis: str = Field(examples=["3.5.2"])
 
 
 @router.get("/health", summary="Whether the service is up", dependencies=[NO_PARAMETERS])

@@ -10,7 +10,7 @@ from starlette.datastructures import QueryParams
 
 from service.errors import InvalidParameter
 
-__all__ = ["NO_PARAMETERS", "Parameters", "reject_unknown"]
+__all__ = ["NO_PARAMETERS", "NO_REPEATS", "Parameters", "reject_unknown"]
 
 
 class Parameters(BaseModel):
@@ -27,19 +27,30 @@ def reject_unknown(given: QueryParams, known: Names[str]) -> None:
     InvalidParameter
         Names the first such parameter.
     """
-    seen: set[str] = set()
-    for name, _ in given.multi_items():
+    for name in given:
         if name not in known:
             listed = ", ".join(sorted(known)) or "none"
             raise InvalidParameter(name, f"is not known here; known are: {listed}")
+    _reject_repeated(given)
+
+
+def _reject_repeated(given: QueryParams) -> None:
+    seen: set[str] = set()
+    for name, _ in given.multi_items():
         if name in seen:
             raise InvalidParameter(name, "is given more than once")
         seen.add(name)
 
 
-def _reject_all(request: Request) -> None:
+async def _reject_all(request: Request) -> None:
     reject_unknown(request.query_params, ())
+
+
+async def _reject_repeats(request: Request) -> None:
+    _reject_repeated(request.query_params)
 
 
 #: Dependency of routes without query parameters.
 NO_PARAMETERS = Depends(_reject_all)
+#: Dependency of the application: where the framework reads parameters, it would take the last one.
+NO_REPEATS = Depends(_reject_repeats)

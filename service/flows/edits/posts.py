@@ -35,7 +35,9 @@ class PostEditor:
         try:
             grid = get_in_force(session, code=given["grid_code"])
         except NotFound as error:
-            raise InvalidParameter("grid_code", f"names '{given['grid_code']}': {error}") from error
+            raise InvalidParameter(
+                "grid_code", f"names '{given['grid_code']}', which is no grid in force"
+            ) from error
         fixed = given["fixed"] is not False  # a choice by hand is kept unless it says otherwise
         post = queries.add_post(
             session, grid=grid, member=given["member"], role=given["role"], fixed=fixed
