@@ -236,7 +236,7 @@ def _key_values(collection: Collection, identifier: str) -> list[Any] | None:
 
 def extent(session: Session, *, collection: Collection) -> Box | None:
     """Smallest box around all features, in degrees, or None where there are none."""
-    geometry = collection.cheapest(["geometry"]).column(collection.geometry)
+    geometry = collection.cheapest([collection.search]).column(collection.search)
     if collection.srid != DEFAULT_CRS.srid:
         geometry = func.ST_Transform(geometry, DEFAULT_CRS.srid)
     box = select(func.ST_Extent(geometry).label("box")).subquery().c.box
