@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import shapely
-from sqlalchemy import ColumnElement, Text, func, literal, not_
+from sqlalchemy import ColumnElement, Text, case, func, literal, not_
 
 from service.catalogue.crs import Crs
 from service.catalogue.filtering.errors import FilterError
@@ -39,6 +39,7 @@ _DEPTHS: Final = {
     "Polygon": 2,
     "MultiPolygon": 3,
 }
+_COLLECTION: Final = "GEOMETRYCOLLECTION"
 _LARGEST: Final = 1e9
 #: Positions of an area that is not valid.
 _MOST_MENDED: Final = 300
@@ -65,7 +66,14 @@ def spatial_condition(name: str, one: Term, other: Term, *, search: Value | None
             name, one, other = MIRRORED.get(name, name), other, one
         if isinstance(other.given, Union):
             met = spatial_condition("s_intersects", one, other, search=search)
-            return met & union_condition(name, one.value, other.given)
+            return met & case(
+                # of two, PostGIS has the answer or an error
+                (
+                    func.GeometryType(one.value) == _COLLECTION,
+                    PREDICATES[name](one.value, other.value),
+                ),
+                else_=union_condition(name, one.value, other.given),
+            )
     condition: Condition = PREDICATES[name](one.value, other.value)
     fixed = one if one.given is not None else other if other.given is not None else None
     if search is None or fixed is None or (one.given is not None and other.given is not None):

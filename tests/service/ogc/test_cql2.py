@@ -110,6 +110,11 @@ ROWS = (
         None,
     ),
 )
+MIXED = """
+CREATE TABLE mixed (id integer PRIMARY KEY, place geometry(GeometryCollection, 4326));
+INSERT INTO mixed VALUES (1, ST_GeomFromText(
+    'GEOMETRYCOLLECTION(POINT(50 50), POLYGON((0 0, 10 0, 10 10, 0 10, 0 0)))', 4326));
+"""
 FEATURE = table("feature", *map(column, (*ROWS[0].columns, "place")))
 
 
@@ -119,10 +124,13 @@ def client(
 ) -> Iterator[TestClient]:
     url = cluster.create(database_template.database)
     settings = Settings(
-        database_url=url, home=tmp_path_factory.mktemp("home"), publish=("public.feature",)
+        database_url=url,
+        home=tmp_path_factory.mktemp("home"),
+        publish=("public.feature", "public.mixed"),
     )
     with Database(settings) as database, database.session() as session:
-        session.execute(text(TABLE))
+        for statement in (TABLE, *MIXED.strip().split(";\n")):
+            session.execute(text(statement))
         for row in ROWS:
             place = func.ST_GeomFromText(cast(row.wkt, Text), 4326)
             session.execute(insert(FEATURE).values(**row.columns, place=place))
@@ -898,6 +906,30 @@ def test_two_literals_relate_as_shapely_says(client: TestClient, name: str) -> N
         for literal, other, _ in LITERALS[::4]:
             expected = everything if SPATIAL[name](shape, other) else set()
             assert found(client, f"{name}({wkt}, {literal})") == expected, (wkt, literal)
+
+
+@pytest.mark.parametrize("name", SPATIAL)
+@pytest.mark.parametrize(
+    "literal",
+    [
+        "POINT(5 5)",
+        "POLYGON((-1 -1, 60 -1, 60 60, -1 60, -1 -1))",
+        "GEOMETRYCOLLECTION(POINT(50 50), POLYGON((0 0, 10 0, 10 10, 0 10, 0 0)))",
+    ],
+)
+def test_columns_of_collections_are_compared_where_postgis_can(
+    client: TestClient, name: str, literal: str
+) -> None:
+    """The rest is refused with what PostGIS says; no answer is a wrong one."""
+    place = shapely.from_wkt(MIXED.split("'")[1])
+    response = client.get(
+        "/collections/mixed/items", params={"filter": f"{name}(place, {literal})"}
+    )
+    if response.status_code == 400 and name not in ("s_intersects", "s_disjoint"):
+        assert "cannot be worked out" in response.json()["detail"]
+    else:
+        expected = SPATIAL[name](place, shapely.from_wkt(literal))
+        assert response.json()["numberMatched"] == int(expected)
 
 
 # what is refused, and what is large
