@@ -109,8 +109,8 @@ class Collection:
     temporal : tuple of str, optional
         Columns with the first and the last moment of a row, for ``datetime``.
     light : FromClause, optional
-        The same rows and column names as ``source``, without what is costly. Extents, and counts
-        whose conditions need no other column, are taken from it.
+        The same rows as ``source`` and some of its columns, without what is costly. Extents, and
+        counts whose conditions need no other column, are taken from it.
     details : callable, optional
         ``light`` rows of a page -> the same with every column, worked out for them alone.
     srid : int

@@ -16,7 +16,7 @@ def extent(session: Session, *, collection: Collection) -> Box | None:
     """Smallest box around all features, in degrees, or None where there are none."""
     if not collection.has_geometry:
         return None
-    geometry = in_degrees(collection.cheapest([collection.geometry]))
+    geometry = in_degrees(collection.cheapest([collection.search]), collection.search)
     box = select(func.ST_Extent(geometry).label("box")).subquery().c.box
     edges = select(func.ST_XMin(box), func.ST_YMin(box), func.ST_XMax(box), func.ST_YMax(box))
     west, south, east, north = session.execute(edges).one()

@@ -128,9 +128,9 @@ def _geometry_text(collection: Collection, crs: Crs) -> ColumnElement[str]:
     return func.ST_AsGeoJSON(geometry, digits, 0, type_=Text)
 
 
-def in_degrees(collection: Collection) -> ColumnElement[Any]:
-    """Expression for the geometry in EPSG:4326, longitude first."""
-    geometry = collection.column(collection.geometry)
+def in_degrees(collection: Collection, name: str | None = None) -> ColumnElement[Any]:
+    """Expression for the geometry, or another column, in EPSG:4326, longitude first."""
+    geometry = collection.column(name or collection.geometry)
     if collection.srid == DEFAULT_CRS.srid:
         return geometry
     return func.ST_Transform(geometry, DEFAULT_CRS.srid)

@@ -331,7 +331,7 @@ def _posts() -> Collection:
         .join(CURRENT_GRID, grids.id == Post.grid_id)
         .where(Post.valid_to.is_(None))
     )
-    # a point within each grid is costly; the grids themselves have the same extent or a little more
+    # without the point, which is costly: extents and boxes are of the grids themselves
     light = (
         select(
             Post.id,
@@ -340,7 +340,6 @@ def _posts() -> Collection:
             Post.valid_to,
             Post.fixed,
             grids.code.label("grid_code"),
-            grids.geometry,
             grids.geometry.label("area"),
         )
         .join(CURRENT_GRID, grids.id == Post.grid_id)
@@ -397,7 +396,6 @@ def _vacancies() -> Collection:
         .where(held.c.posts < TeamRequirement.posts)
         .subquery("lacking")
     )
-    light = select(lacking, lacking.c.area.label("geometry")).subquery("light_vacancies")
     statement = select(
         lacking, VacancyReason.reason, func.ST_PointOnSurface(lacking.c.area).label("geometry")
     ).outerjoin(
@@ -423,7 +421,7 @@ def _vacancies() -> Collection:
         geometry_type="Point",
         search="area",
         digits=_POINT_DIGITS,
-        light=light,
+        light=lacking,
     )
 
 

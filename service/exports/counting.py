@@ -19,6 +19,8 @@ def count_rows(session: Session, collection: Collection, selection: Selection) -
         needed.add(collection.search)
     if selection.interval is not None:
         needed.update(collection.temporal or ())
+    if selection.filter is not None:
+        needed.update(selection.filter.columns)
     source = collection.cheapest(needed)
     statement = select(func.count()).select_from(source.source)
     return session.scalar(statement.where(*selected(source, selection))) or 0

@@ -9,14 +9,14 @@ from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     ColumnElement,
     DateTime,
     Float,
     Numeric,
-    Text,
     and_,
+    any_,
     cast,
-    collate,
     false,
     func,
     literal,
@@ -24,21 +24,22 @@ from sqlalchemy import (
     or_,
     true,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, array
 
 from service.catalogue.collection import Collection
 from service.catalogue.crs import Crs
-from service.catalogue.filtering import spatial, temporal
+from service.catalogue.filtering import arrays, spatial, temporal
+from service.catalogue.filtering.errors import FilterError
 from service.catalogue.filtering.functions import call
-from service.catalogue.filtering.reading import FilterError
 from service.catalogue.filtering.terms import (
     KIND_OF_TYPE,
     Kind,
     Term,
     Value,
+    folded,
     number_term,
     text_term,
     time_term,
+    values_in_one,
 )
 
 __all__ = ["Compiler"]
@@ -68,15 +69,20 @@ _ARITHMETIC: Final[dict[str, Callable[[Value, Value], Value]]] = {
         func.mod(cast(a, Numeric), func.nullif(cast(b, Numeric), literal(0, BigInteger))), Float
     ),
 }
-_ARRAYS: Final[dict[str, Callable[[Value, Value], Condition]]] = {
-    "a_contains": lambda a, b: a.bool_op("@>")(b),
-    "a_containedby": lambda a, b: a.bool_op("<@")(b),
-    "a_equals": lambda a, b: and_(a.bool_op("@>")(b), a.bool_op("<@")(b)),
-    "a_overlaps": lambda a, b: a.bool_op("&&")(b),
-}
 _WHOLE_DAY: Final = timedelta(days=1) - timedelta(microseconds=1)
-#: Unicode's folding, whatever the locale of the database.
-_FOLDING: Final = "und-x-icu"
+#: What the standard has and this service does not -> its conformance class.
+_UNDECLARED: Final = {"accenti": "accent-insensitive-comparison"}
+#: Each of them is a condition of its own in the statement.
+_MOST_ALTERNATIVES: Final = 500
+_CONDITIONS: Final = frozenset(
+    {
+        *("and", "or", "not", "like", "between", "in", "isnull"),
+        *_COMPARISONS,
+        *spatial.PREDICATES,
+        *temporal.PREDICATES,
+        *arrays.PREDICATES,
+    }
+)
 
 
 class Compiler:
@@ -105,10 +111,7 @@ class Compiler:
         if isinstance(node, bool):
             return true() if node else false()
         if not isinstance(node, dict) or "op" not in node:
-            term = self._term(node)
-            if term.kind != "boolean":
-                raise FilterError("is no condition")
-            return term.value
+            return self._true_term(node)
         name, arguments = _operation(node)
         if name in ("and", "or"):
             parts = [self.condition(each) for each in arguments]
@@ -121,7 +124,7 @@ class Compiler:
             (_COMPARISONS, self._comparison),
             (spatial.PREDICATES, self._spatial),
             (temporal.PREDICATES, self._temporal),
-            (_ARRAYS, self._arrays),
+            (arrays.PREDICATES, self._arrays),
         ):
             if name in names:
                 return compile_it(name, *_pair(name, arguments))
@@ -133,6 +136,9 @@ class Compiler:
         }
         if name in special:
             return special[name](arguments)
+        return self._true_term(node)
+
+    def _true_term(self, node: Node) -> Condition:
         term = self._term(node)
         if term.kind != "boolean":
             raise FilterError("is no condition")
@@ -144,8 +150,6 @@ class Compiler:
         one, other = self._alike(self._term(left), self._term(right))
         if one.kind in ("array", "geometry"):
             raise FilterError(f"compares a value of kind {one.kind} by '{name}'")
-        if one.kind == "boolean" and name not in ("=", "<>"):
-            raise FilterError(f"compares true or false by '{name}'")
         if one.last is not None and other.last is None:
             one, other, name = other, one, _MIRRORED[name]
         if other.last is None:
@@ -185,11 +189,16 @@ class Compiler:
         value, listed = _pair("in", arguments)
         if not isinstance(listed, list) or not listed:
             raise FilterError("has IN without a list of values")
-        if all(isinstance(each, str) for each in listed):
-            term = self._term(value)
-            if term.kind == "text":  # one array: the statement is the same for any number
-                texts = literal([text_term(each).given for each in listed], ARRAY(Text))
-                return term.value == func.any(texts)
+        own, others = self._term(value), [self._term(each) for each in listed]
+        alike = [self._alike(own, each)[1] for each in others]
+        if not any(isinstance(each, dict) and "op" in each for each in listed):
+            values = values_in_one(own, alike)
+            if values is not None:  # the statement is the same for any number
+                return own.value == any_(values)
+        if len(listed) > _MOST_ALTERNATIVES:
+            raise FilterError(
+                f"lists more than {_MOST_ALTERNATIVES} values with IN that are no plain literals"
+            )
         return or_(*(self._comparison("=", value, each) for each in listed))
 
     def _is_null(self, arguments: list[Node]) -> Condition:
@@ -202,7 +211,7 @@ class Compiler:
         return spatial.spatial_condition(name, one, other, search=search)
 
     def _temporal(self, name: str, left: Node, right: Node) -> Condition:
-        return temporal.PREDICATES[name](self._span(left), self._span(right))
+        return temporal.temporal_condition(name, self._span(left), self._span(right))
 
     def _span(self, node: Node) -> temporal.Span:
         if isinstance(node, dict) and "interval" in node:
@@ -217,7 +226,7 @@ class Compiler:
 
     def _arrays(self, name: str, left: Node, right: Node) -> Condition:
         one, other = self._of_kind("array", name, left), self._of_kind("array", name, right)
-        return _ARRAYS[name](one.value, other.value)
+        return arrays.array_condition(name, one, other)
 
     # terms
 
@@ -229,13 +238,13 @@ class Compiler:
 
     def _term(self, node: Node) -> Term:
         if isinstance(node, bool):
-            return Term("boolean", true() if node else false(), given=node)
+            return Term("boolean", literal(node, Boolean), given=node)
         if isinstance(node, int | float):
             return number_term(node)
         if isinstance(node, str):
             return text_term(node)
         if isinstance(node, list):
-            return self._array(node)
+            return arrays.array_term([self._term(each) for each in node])
         if not isinstance(node, dict):
             raise FilterError("has a value of no known kind")
         if "property" in node:
@@ -269,17 +278,18 @@ class Compiler:
             return Term("time", first, last=last)
         return Term(KIND_OF_TYPE[found.type], column)
 
-    def _array(self, node: list[Node]) -> Term:
-        if not all(isinstance(each, str) for each in node):
-            raise FilterError("has an array with other than texts")
-        texts = [text_term(each).given for each in node]
-        return Term("array", cast(array(texts) if texts else literal([]), ARRAY(Text)), given=texts)
-
     def _computed(self, node: Node) -> Term:
         name, arguments = _operation(node)
+        if name in _CONDITIONS:
+            return Term("boolean", self.condition(node))
         if name == "casei":
             term = self._of_kind("text", name, _only(name, arguments))
-            return Term("text", func.lower(collate(term.value, _FOLDING)), given=term.given)
+            return Term("text", folded(term.value), given=term.given)
+        if name in _UNDECLARED:
+            raise FilterError(
+                f"uses {name.upper()}, of the class {_UNDECLARED[name]}, "
+                "which is not among those at /conformance"
+            )
         if name in _ARITHMETIC:
             if name == "-" and len(arguments) == 1:
                 arguments = [0, *arguments]

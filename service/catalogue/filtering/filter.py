@@ -10,7 +10,8 @@ from sqlalchemy import ColumnElement
 from service.catalogue.collection import Collection
 from service.catalogue.crs import DEFAULT_CRS, Crs
 from service.catalogue.filtering.compiler import Compiler
-from service.catalogue.filtering.reading import FilterError, Language, read
+from service.catalogue.filtering.errors import FilterError
+from service.catalogue.filtering.reading import Language, read
 from service.errors import InvalidParameter
 
 __all__ = ["LANGUAGES", "Filter", "parse_filter"]

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Float, cast, func
 
-from service.catalogue.filtering.reading import FilterError
+from service.catalogue.filtering.errors import FilterError
 from service.catalogue.filtering.terms import Kind, Term, Value
 
 __all__ = ["FUNCTIONS", "Function", "call"]

@@ -7,11 +7,13 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Text, func, literal, not_
+import shapely
+from sqlalchemy import ColumnElement, Text, case, func, literal, not_
 
 from service.catalogue.crs import Crs
-from service.catalogue.filtering.reading import FilterError
+from service.catalogue.filtering.errors import FilterError
 from service.catalogue.filtering.terms import Term, Value
+from service.catalogue.filtering.unions import MIRRORED, Union, union_condition, union_of
 
 __all__ = ["PREDICATES", "geometry_term", "spatial_condition"]
 
@@ -37,7 +39,10 @@ _DEPTHS: Final = {
     "Polygon": 2,
     "MultiPolygon": 3,
 }
+_COLLECTION: Final = "GEOMETRYCOLLECTION"
 _LARGEST: Final = 1e9
+#: Positions of an area that is not valid.
+_MOST_MENDED: Final = 300
 
 
 def spatial_condition(name: str, one: Term, other: Term, *, search: Value | None) -> Condition:
@@ -52,15 +57,23 @@ def spatial_condition(name: str, one: Term, other: Term, *, search: Value | None
     search : ColumnElement, optional
         An indexed column whose box holds that of the geometry, where the geometry is computed.
     """
-    if name not in ("s_intersects", "s_disjoint") and "GeometryCollection" in (
-        one.given,
-        other.given,
-    ):
-        raise FilterError(
-            f"gives {name.upper()} a GEOMETRYCOLLECTION, which only S_INTERSECTS takes"
-        )
     if name == "s_disjoint":  # the opposite of what an index answers
         return not_(func.ST_Intersects(one.value, other.value))
+    if name != "s_intersects":
+        if isinstance(one.given, Union) and isinstance(other.given, Union):
+            raise FilterError(f"gives {name.upper()} two GEOMETRYCOLLECTIONs; it takes one")
+        if isinstance(one.given, Union):
+            name, one, other = MIRRORED.get(name, name), other, one
+        if isinstance(other.given, Union):
+            met = spatial_condition("s_intersects", one, other, search=search)
+            return met & case(
+                # of two, PostGIS has the answer or an error
+                (
+                    func.GeometryType(one.value) == _COLLECTION,
+                    PREDICATES[name](one.value, other.value),
+                ),
+                else_=union_condition(name, one.value, other.given),
+            )
     condition: Condition = PREDICATES[name](one.value, other.value)
     fixed = one if one.given is not None else other if other.given is not None else None
     if search is None or fixed is None or (one.given is not None and other.given is not None):
@@ -70,25 +83,44 @@ def spatial_condition(name: str, one: Term, other: Term, *, search: Value | None
 
 def geometry_term(node: dict[str, Any], *, crs: Crs, srid: int) -> Term:
     """A literal: GeoJSON or a box, in a reference system, for columns of an SRID."""
+
+    def value_of(shape: dict[str, Any]) -> Value:
+        return _value(shape, crs, srid)
+
     shape = _box(node["bbox"], crs) if "bbox" in node else _shape(node, crs)
+    given = union_of(shape, value_of) if "geometries" in shape else shape["type"]
+    return Term("geometry", value_of(shape), given=given)
+
+
+def _value(shape: dict[str, Any], crs: Crs, srid: int) -> Value:
     text = json.dumps(shape)
     value: Value = func.ST_SetSRID(func.ST_GeomFromGeoJSON(literal(text, Text)), crs.srid)
-    if shape["type"] in ("Polygon", "MultiPolygon"):
+    if shape["type"] in ("Polygon", "MultiPolygon", "GeometryCollection"):
+        _check_mendable(text)
         value = func.ST_MakeValid(value)  # a bow tie is an error to some predicates
-    if crs.srid != srid:
-        value = func.ST_Transform(value, srid)
-    return Term("geometry", value, given=shape["type"])
+    if shape["type"] == "GeometryCollection":
+        value = func.ST_UnaryUnion(value)  # and so are areas that overlap
+    return value if crs.srid == srid else func.ST_Transform(value, srid)
 
 
-def _shape(node: dict[str, Any], crs: Crs) -> dict[str, Any]:
+def _check_mendable(text: str) -> None:
+    """Refuse what takes long to mend: each edge that crosses each other."""
+    shape = shapely.from_geojson(text)
+    if shapely.get_num_coordinates(shape) > _MOST_MENDED and not shapely.is_valid(shape):
+        raise FilterError(
+            f"has an area of more than {_MOST_MENDED} positions whose edges cross or overlap"
+        )
+
+
+def _shape(node: Any, crs: Crs) -> dict[str, Any]:
     """A GeoJSON geometry, checked, with longitude or easting first."""
-    kind = node.get("type")
+    kind = node.get("type") if isinstance(node, dict) else None
     if kind == "GeometryCollection":
         parts = node.get("geometries")
-        if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        if not isinstance(parts, list) or not parts:
             raise FilterError("has a GEOMETRYCOLLECTION without geometries")
         return {"type": kind, "geometries": [_shape(part, crs) for part in parts]}
-    if kind not in _DEPTHS:
+    if not isinstance(kind, str) or kind not in _DEPTHS:
         raise FilterError("has a geometry of no known type")
     return {"type": kind, "coordinates": _level(node.get("coordinates"), _DEPTHS[kind], kind, crs)}
 

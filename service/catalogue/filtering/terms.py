@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from sqlalchemy import BigInteger, ColumnElement, DateTime, Float, Text, literal
+from sqlalchemy import BigInteger, ColumnElement, DateTime, Float, Text, collate, func, literal
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from service.catalogue.collection import PropertyType
-from service.catalogue.filtering.reading import FilterError
+from service.catalogue.filtering.errors import FilterError
 from service.catalogue.values import LARGEST_INTEGER, parse_moment
 
-__all__ = ["KIND_OF_TYPE", "Kind", "Term", "Value", "number_term", "text_term", "time_term"]
+__all__ = [
+    "KIND_OF_TYPE",
+    "Kind",
+    "Term",
+    "Value",
+    "folded",
+    "number_term",
+    "text_term",
+    "time_term",
+    "values_in_one",
+]
 
 Kind = Literal["text", "number", "boolean", "time", "array", "geometry"]
 Value = ColumnElement[Any]
@@ -26,6 +38,10 @@ KIND_OF_TYPE: Final[dict[PropertyType, Kind]] = {
     "date": "time",
     "strings": "array",
 }
+#: Unicode's rules of case, whatever the locale of the database.
+_UNICODE: Final = "und-x-icu"
+#: The one letter that capitals confuse with another (i), and what stands for it: no letter at all.
+_DOTLESS: Final = ("\u0131", "\ue131")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +99,28 @@ def time_term(text: Any) -> Term:
         last=None if first == last else literal(last, kind),
         given=text,
     )
+
+
+def values_in_one(term: Term, literals: Sequence[Term]) -> Value | None:
+    """Literals as one array that the term equals an element of, or None where that is no equality.
+
+    Days and moments are not equal to each other; one lies within the other.
+    """
+    if any((each.last is None) != (term.last is None) for each in literals):
+        return None
+    given = [each.given for each in literals]
+    if term.kind == "text":
+        return literal(given, ARRAY(Text))
+    if term.kind == "number":
+        if all(isinstance(each, int) for each in given):
+            return literal(given, ARRAY(BigInteger))
+        return literal([float(each) for each in given], ARRAY(Float))
+    if term.kind == "time":
+        moments = [parse_moment(each, last=False) for each in given]
+        return literal(moments, ARRAY(DateTime(timezone=True)))
+    return None
+
+
+def folded(text: Value) -> Value:
+    """The text by Unicode's full case folding: small letters alone keep the sharp s from SS."""
+    return func.upper(func.lower(collate(func.replace(text, *_DOTLESS), _UNICODE)))

@@ -202,4 +202,7 @@ def test_declarations_are_sound() -> None:
         for column in (*collection.key, *names, collection.geometry, collection.search):
             assert column in collection.source.c
         if collection.light is not None:
-            assert {"geometry", *collection.key} <= set(collection.light.c.keys())
+            light = set(collection.light.c.keys())
+            assert {collection.search, *collection.key} <= light
+            # a stand-in of that name would be compared for what is published
+            assert (collection.geometry in light) == (collection.search == collection.geometry)

@@ -7,17 +7,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import update
 
 from service.catalogue.crs import CRS84, OFFERED
 from service.catalogue.published import COLLECTIONS
+from service.db.engine import Database
+from service.households.models import Assignment
+from service.settings import Settings
+from service.teams.models import Post
 
 NAMES = list(COLLECTIONS)
 #: Collections whose features all lie in the box (0, 0, 0.0201, 0.01), with their number.
 COUNTS = {"grids": 3, "households": 10, "divisions": 3, "members": 2, "facilities": 1}
+#: Before the first of the moments at which the town's posts and assignments begin.
+FIRST_MOMENT = datetime(2026, 1, 1, 6, 30, 15, 250_000, tzinfo=UTC)
 EPSG = "http://www.opengis.net/def/crs/EPSG/0/"
 OPENAPI = "application/vnd.oai.openapi+json;version=3.0"
 
@@ -181,23 +189,96 @@ def test_core_bbox(reader: TestClient, name: str, bbox: str, all_of_them: bool) 
         assert found == sum(each["geometry"] is not None for each in everything)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.fixture(scope="module")
+def spread(shared_town: Settings) -> None:
+    """The moments of the town lie apart, so that a time can tell them from each other."""
+    with Database(shared_town) as database, database.session() as session:
+        session.execute(
+            update(Assignment).values(
+                at=FIRST_MOMENT + Assignment.household_id * timedelta(hours=18)
+            )
+        )
+        session.execute(update(Post).values(valid_from=FIRST_MOMENT + timedelta(days=2)))
+
+
+def asked_times(moments: list[datetime]) -> Iterator[tuple[str, datetime | None, datetime | None]]:
+    """``datetime`` as it is asked, with the first and the last moment that it stands for."""
+    instant = timedelta(microseconds=1)
+    for moment in moments:
+        day = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+        evening = day + timedelta(days=1) - instant
+        text = stamp(moment)
+        yield text, moment, moment
+        yield stamp(moment - instant), moment - instant, moment - instant
+        yield stamp(moment + instant), moment + instant, moment + instant
+        yield f"{day:%Y-%m-%d}", day, evening
+        for start in ("..", ""):
+            yield f"{start}/{text}", None, moment
+            yield f"{start}/{stamp(moment - instant)}", None, moment - instant
+            yield f"{start}/{day:%Y-%m-%d}", None, evening
+        for end in ("..", ""):
+            yield f"{text}/{end}", moment, None
+            yield f"{stamp(moment + instant)}/{end}", moment + instant, None
+        yield f"{text}/{text}", moment, moment
+        before = moment - 2 * instant
+        yield f"{stamp(before)}/{stamp(before + instant)}", before, before + instant
+        yield f"{text}/{stamp(moment + timedelta(days=1))}", moment, moment + timedelta(days=1)
+        yield f"{day:%Y-%m-%d}/{day:%Y-%m-%d}", day, evening
+    long_ago, far = datetime(1900, 1, 1, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=UTC)
+    yield "1900-01-01/1900-01-01", long_ago, long_ago + timedelta(days=1) - instant
+    yield "2999-01-01T01:00:00%2B01:00", far, far
+
+
+def stamp(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%S.%f}Z"
+
+
+@pytest.mark.usefixtures("spread")
+@pytest.mark.parametrize("name", [each for each in NAMES if COLLECTIONS[each].temporal])
+def test_core_datetime(reader: TestClient, name: str) -> None:
+    """/req/core/fc-time-response: instants and intervals, open and closed, their ends included"""
+    temporal = COLLECTIONS[name].temporal
+    assert temporal is not None
+    begins, ends = temporal
+    held: dict[int, tuple[datetime, datetime | None]] = {}
+    for feature in reader.get(f"/collections/{name}/items").json()["features"]:
+        began, ended = (feature["properties"].get(each) for each in (begins, ends))
+        held[feature["id"]] = (
+            datetime.fromisoformat(began),
+            datetime.fromisoformat(ended) if ended else None,
+        )
+    assert held
+    numbers = set()
+    for asked, first, last in asked_times(sorted({began for began, _ in held.values()})):
+        expected = {
+            each
+            for each, (began, ended) in held.items()
+            if (last is None or began <= last)
+            and (first is None or ended is None or ended >= first)
+        }
+        document = reader.get(f"/collections/{name}/items?datetime={asked}").json()
+        assert {each["id"] for each in document["features"]} == expected, asked
+        assert document["numberMatched"] == len(expected)
+        numbers.add(len(expected))
+    assert {0, len(held)} <= numbers
+
+
+@pytest.mark.parametrize("name", [each for each in NAMES if not COLLECTIONS[each].temporal])
 @pytest.mark.parametrize(
     "moment",
     [
         "2026-01-01",
         "2026-01-01T00:00:00Z",
         "../2999-01-01",
-        "/2999-01-01",
+        "/1999-01-01",
         "2000-01-01T00:00:00Z/..",
     ],
 )
-def test_core_datetime(reader: TestClient, name: str, moment: str) -> None:
+def test_core_datetime_without_time(reader: TestClient, name: str, moment: str) -> None:
     """/req/core/fc-time-response: features without time always hold"""
-    document = reader.get(f"/collections/{name}/items?datetime={moment}").json()
     everything = reader.get(f"/collections/{name}/items").json()["numberMatched"]
-    if COLLECTIONS[name].temporal is None or ".." in moment or moment.startswith("/"):
-        assert document["numberMatched"] == everything
+    document = reader.get(f"/collections/{name}/items?datetime={moment}").json()
+    assert document["numberMatched"] == everything
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -136,6 +136,30 @@ def test_tables_are_filtered(client: TestClient, query: str, count: int) -> None
     assert response.json()["numberMatched"] == count
 
 
+WORLD = "POLYGON((-180 -90,180 -90,180 90,-180 90,-180 -90))"
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("bbox=-180,-90,180,90", 20),
+        ("bbox=170,-90,-170,90", 0),
+        ("filter=S_INTERSECTS(place, BBOX(-180,-90,180,90))", 20),
+        (f"filter=S_WITHIN(place, {WORLD})", 20),
+        (f"filter=S_DISJOINT(place, {WORLD})", 0),
+        ("filter=S_INTERSECTS(place, BBOX(170,-90,-170,90))", 0),
+        ("filter=S_INTERSECTS(place, LINESTRING(0.005 -90, 0.005 90))", 1),
+        ("filter=S_WITHIN(place, GEOMETRYCOLLECTION(POINT(5 90), BBOX_OF_FIVE))", 5),
+    ],
+)
+def test_the_poles_are_no_limit(client: TestClient, query: str, count: int) -> None:
+    """Tables whose reference system ends before the poles."""
+    five = "POLYGON((0 -90, 0.0051 -90, 0.0051 90, 0 90, 0 -90))"
+    response = client.get(f"/collections/tree/items?{query.replace('BBOX_OF_FIVE', five)}")
+    assert response.status_code == 200, response.text
+    assert response.json()["numberMatched"] == count
+
+
 @pytest.mark.parametrize(
     ("name", "count"),
     [("tree", 20), ("tall_tree", 2), ("city.grids", 1), ("segment", 3), ("plain", 2)],
