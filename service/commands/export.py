@@ -54,7 +54,7 @@ def export(
         str,
         typer.Argument(
             metavar="NAME",
-            help="grids, households, assignments, members, posts, vacancies, coverage, divisions "
+            help="grids, households, assignments, members, posts, vacancies, coverage, divisions, "
             "facilities, or a table of GRIDWARD_PUBLISH.",
         ),
     ],
