@@ -1,13 +1,12 @@
-"""Rows of a query as COPY sends them, and as Arrow batches: for what is only passed on."""
+"""Rows of a query as COPY sends them."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from contextlib import closing
-from typing import Any, Final
+from typing import Any
 
 import psycopg
-import pyarrow as pa
 from psycopg import sql
 from sqlalchemy import Executable
 from sqlalchemy.orm import Session
@@ -16,45 +15,7 @@ from service.db import csv_columns as kinds
 from service.db.copying import copy_out
 from service.db.failures import translating
 
-__all__ = ["Query", "driver_connection", "pieces", "prepared", "read_batches"]
-
-_ROWS_AT_ONCE: Final = 100_000
-
-
-def read_batches(
-    session: Session,
-    statement: Executable,
-    parameters: Mapping[str, Any] | None = None,
-    *,
-    geometry: str = "geometry",
-    rows: int = _ROWS_AT_ONCE,
-) -> tuple[pa.Schema, Generator[pa.RecordBatch, None, None]]:
-    """Read the rows of a query as Arrow batches, for writers: no geometry is parsed on the way.
-
-    Parameters
-    ----------
-    session, statement, parameters
-        As for :func:`read_frame`; no column is an array.
-    geometry : str
-        The geometry column, WKB as ``ST_AsBinary`` gives it; it stays so.
-    rows : int
-        Rows in a batch, at most.
-
-    Returns
-    -------
-    schema, batches
-        The batches, none for no rows, are read while they are taken. Close them if some may be
-        left: the connection is busy until then.
-    """
-    query = Query(session, statement, parameters)
-
-    def batches() -> Generator[pa.RecordBatch, None, None]:
-        with closing(pieces(query, geometry, rows)) as found:
-            for piece in found:
-                table = kinds.parse_csv(b"".join(piece), query.columns, geometry, threads=False)
-                yield kinds.to_batch(table, query.columns, geometry)
-
-    return kinds.batch_schema(query.columns, geometry), batches()
+__all__ = ["Query", "driver_connection", "pieces", "prepared"]
 
 
 def pieces(
@@ -115,6 +76,12 @@ class Query:
         return sql.SQL(
             "COPY (SELECT {} FROM ({}) AS q) TO STDOUT (FORMAT csv, ENCODING 'UTF8')"
         ).format(chosen, self._text)
+
+    def written_out(self, chosen: sql.Composable) -> str:
+        """The SELECT of these columns of ``q``, its values in their places: for another driver."""
+        inner = psycopg.ClientCursor(self._connection).mogrify(self._text, self.parameters)
+        outer = sql.SQL("SELECT {} FROM ({}) AS q").format(chosen, sql.SQL(inner))
+        return outer.as_string(self._connection)
 
     def copy_binary(self) -> sql.Composed:
         """The COPY of its rows in the binary format."""

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
 import psycopg
 import pyarrow as pa
 import pyarrow.csv
@@ -18,11 +17,9 @@ __all__ = [
     "ARROW",
     "IS_TIME",
     "Column",
-    "batch_schema",
     "csv_expression",
     "describe",
     "parse_csv",
-    "to_batch",
 ]
 
 ARROW: Final = {
@@ -126,38 +123,3 @@ def parse_csv(
             quoted_strings_can_be_null=False,
         ),
     )
-
-
-def to_batch(table: pa.Table, columns: Sequence[Column], geometry: str) -> pa.RecordBatch:
-    """A parsed table as one batch with the types and names of the query, its geometry as bytes."""
-    arrays = []
-    for position, column in enumerate(columns):
-        values = table.column(position).combine_chunks()
-        if isinstance(values, pa.ChunkedArray):
-            values = pa.concat_arrays(values.chunks) if values.num_chunks else values.chunk(0)
-        if column.name == geometry:
-            values = _bytes_from_hex(values)
-        elif column.type in IS_TIME or column.type == "date":
-            values = values.cast(ARROW[column.type])
-        arrays.append(values)
-    return pa.RecordBatch.from_arrays(arrays, names=[column.name for column in columns])
-
-
-def batch_schema(columns: Sequence[Column], geometry: str) -> pa.Schema:
-    """The schema of :func:`to_batch`."""
-    return to_batch(parse_csv(b"", columns, geometry), columns, geometry).schema
-
-
-def _bytes_from_hex(values: pa.StringArray) -> pa.BinaryArray:
-    """Bytes from hexadecimal text, all of Arrow's buffer in one step."""
-    if not len(values):
-        return pa.array([], type=pa.binary())
-    offsets = np.frombuffer(values.buffers()[1], dtype="<i4")
-    offsets = offsets[values.offset : values.offset + len(values) + 1]
-    digits = values.buffers()[2][int(offsets[0]) : int(offsets[-1])]
-    halved = ((offsets - offsets[0]) // 2).astype("<i4")
-    found = [None, pa.py_buffer(halved), pa.py_buffer(bytes.fromhex(str(digits, "ascii")))]
-    if values.null_count:
-        present = np.packbits(values.is_valid().to_numpy(zero_copy_only=False), bitorder="little")
-        found[0] = pa.py_buffer(present)
-    return pa.BinaryArray.from_buffers(pa.binary(), len(values), found)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -16,14 +15,12 @@ from geodata.batches import write_batches
 from service.catalogue.collection import Collection
 from service.catalogue.features import identifier, in_degrees, selected
 from service.catalogue.selection import Selection
-from service.db.batches import read_batches
+from service.db.arrow import reading_batches
 from service.exports.columns import column_names
 from service.exports.counting import count_rows
 
 __all__ = ["MOST_INDEXED", "write_file"]
 
-#: Rows in memory at once.
-_ROWS: Final = 2_000
 _GEOMETRY: Final = "geometry"
 #: The index of a FlatGeobuf file is built in memory, so a larger one has none.
 MOST_INDEXED: Final = 250_000
@@ -70,14 +67,9 @@ def write_file(
     pa.set_memory_pool(pa.system_memory_pool())
     conditions = selected(collection, selection)
     statement = select(*_columns(collection), _as_bytes(collection).label(_GEOMETRY))
-    schema, batches = read_batches(
-        session,
-        statement.where(*conditions).order_by(*collection.key_columns),
-        geometry=_GEOMETRY,
-        rows=_ROWS,
-    )
     index = path.suffix == ".fgb" and _indexed(session, collection, selection, conditions)
-    with closing(batches):  # a COPY that is half read would block the end of the transaction
+    ordered = statement.where(*conditions).order_by(*collection.key_columns)
+    with reading_batches(session, ordered) as (schema, batches):
         write_batches(
             schema,
             _counted(batches, written),
