@@ -169,7 +169,8 @@ def _write_parquet(
 def _around(
     box: tuple[float, float, float, float] | None, shapes: pa.Array
 ) -> tuple[float, float, float, float] | None:
-    found = shapely.total_bounds(shapely.from_wkb(shapes.to_numpy(zero_copy_only=False)))
+    # an array of NumPy's would load pandas, fifty megabytes
+    found = shapely.total_bounds(shapely.from_wkb(shapes.to_pylist()))
     west, south, east, north = (float(edge) for edge in found)
     if west != west:  # nothing has a place here
         return box

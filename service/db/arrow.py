@@ -14,8 +14,9 @@ from typing import Any, Final
 
 import psycopg
 import pyarrow as pa
+from adbc_driver_manager import AdbcConnection, AdbcStatement, Error
 from adbc_driver_manager._reader import AdbcRecordBatchReader
-from adbc_driver_postgresql import StatementOptions, dbapi
+from adbc_driver_postgresql import StatementOptions, connect
 from psycopg import sql
 from sqlalchemy import Executable
 from sqlalchemy.orm import Session
@@ -64,14 +65,17 @@ def reading_batches(
     url = place.set(drivername="postgresql").update_query_dict(
         {"application_name": "gridward", "connect_timeout": _CONNECT_LIMIT_S}
     )
+    # the driver's lower floor: its DB-API loads pandas, fifty megabytes
     with (
         _plain_errors(),
-        dbapi.connect(url.render_as_string(hide_password=False), autocommit=True) as connection,
-        connection.cursor(adbc_stmt_kwargs=_SIZED) as cursor,
+        connect(url.render_as_string(hide_password=False)) as database,
+        AdbcConnection(database) as connection,
+        AdbcStatement(connection) as asked,
     ):
-        cursor.execute(query.written_out(_chosen(query.columns)))
-        # unlike Arrow's own reader, which the cursor hands out, this one keeps the SQLSTATE
-        stream = cursor.fetch_arrow()
+        asked.set_options(**_SIZED)
+        asked.set_sql_query(query.written_out(_chosen(query.columns)))
+        stream, _ = asked.execute_query()
+        # this reader keeps the SQLSTATE of an error, as Arrow's own does not
         with AdbcRecordBatchReader._import_from_c(stream.address) as reader:
             # the driver's own schema names PostgreSQL's types, which no file shall tell
             yield schema, (batch.cast(schema) for batch in reader)
@@ -107,13 +111,13 @@ def _plain_errors() -> Iterator[None]:
     with translating():
         try:
             yield
-        except dbapi.Error as error:
+        except Error as error:
             said = _SAID.search(str(error))
             message = said[1] if said else str(error).splitlines()[0]
             raise _kind(error)(message) from error
 
 
-def _kind(error: dbapi.Error) -> type[Any]:
+def _kind(error: Error) -> type[Any]:
     try:
         return psycopg.errors.lookup(error.sqlstate or "")
     except KeyError:
