@@ -206,7 +206,7 @@ def test_more_than_the_most_near_a_place_is_the_most(town: Settings, of: str) ->
             assert len(found.json()) == returned
             assert found.headers["OGC-NumberReturned"] == str(returned)
             assert found.headers["OGC-NumberMatched"] == str(matched)
-        for limit in ("0", "-3", "x", "1.5", ""):
+        for limit in ("0", "-3", "x", "1.5", "5.0", "1_0", "%D9%A5", ""):
             refused = client.get(f"/nearest?lon=0&lat=0&of={of}&limit={limit}")
             assert refused.status_code == 400
 
@@ -236,7 +236,7 @@ def test_more_than_the_most_within_an_area_is_the_most(reader: TestClient) -> No
     few = reader.post("/within?limit=1", json=area, headers=GEOJSON).json()
     assert few["numberReturned"] == {"records": 1, "members": 1, "facilities": 1}
     assert few["counts"] == all_of_it["counts"]
-    for limit in ("-1", "x", "1.5", ""):
+    for limit in ("-1", "x", "1.5", "5.0", "1_0", ""):
         assert reader.get(f"{circle}&limit={limit}").status_code == 400
 
 
