@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -13,11 +15,13 @@ __all__ = ["extent"]
 
 
 def extent(session: Session, *, collection: Collection) -> Box | None:
-    """Smallest box around all features, in degrees, or None where there are none."""
+    """Smallest box around all features, in degrees; None where there are none, or it has no end."""
     if not collection.has_geometry:
         return None
     geometry = in_degrees(collection.cheapest([collection.search]), collection.search)
     box = select(func.ST_Extent(geometry).label("box")).subquery().c.box
     edges = select(func.ST_XMin(box), func.ST_YMin(box), func.ST_XMax(box), func.ST_YMax(box))
     west, south, east, north = session.execute(edges).one()
-    return None if west is None else (west, south, east, north)
+    if west is None or not all(map(math.isfinite, (west, south, east, north))):
+        return None
+    return west, south, east, north

@@ -15,7 +15,7 @@ from service.catalogue.filtering.errors import FilterError
 from service.catalogue.filtering.terms import Term, Value
 from service.catalogue.filtering.unions import MIRRORED, Union, union_condition, union_of
 
-__all__ = ["PREDICATES", "geometry_term", "spatial_condition"]
+__all__ = ["PREDICATES", "geometry_term", "is_literal", "is_wide", "spatial_condition"]
 
 Condition = ColumnElement[bool]
 
@@ -81,15 +81,30 @@ def spatial_condition(name: str, one: Term, other: Term, *, search: Value | None
     return search.bool_op("&&")(fixed.value) & condition
 
 
+def is_literal(node: Any) -> bool:
+    """Whether a node of the tree is a geometry itself."""
+    return isinstance(node, dict) and not {"bbox", "coordinates", "geometries"}.isdisjoint(node)
+
+
+def is_wide(node: dict[str, Any], crs: Crs) -> bool:
+    """Whether a literal is more than the reference system of a table may reach."""
+    west, south, east, north = shapely.from_geojson(json.dumps(_checked(node, crs))).bounds
+    return crs.is_wide((west, south, east, north))
+
+
 def geometry_term(node: dict[str, Any], *, crs: Crs, srid: int) -> Term:
-    """A literal: GeoJSON or a box, in a reference system, for columns of an SRID."""
+    """A literal: GeoJSON or a box, in a reference system, for geometries of an SRID."""
 
     def value_of(shape: dict[str, Any]) -> Value:
         return _value(shape, crs, srid)
 
-    shape = _box(node["bbox"], crs) if "bbox" in node else _shape(node, crs)
+    shape = _checked(node, crs)
     given = union_of(shape, value_of) if "geometries" in shape else shape["type"]
     return Term("geometry", value_of(shape), given=given)
+
+
+def _checked(node: dict[str, Any], crs: Crs) -> dict[str, Any]:
+    return _box(node["bbox"], crs) if "bbox" in node else _shape(node, crs)
 
 
 def _value(shape: dict[str, Any], crs: Crs, srid: int) -> Value:
