@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import InternalError
 from sqlalchemy.orm import Session
 
 from service.catalogue.collection import Collection
@@ -21,7 +22,11 @@ def extent(session: Session, *, collection: Collection) -> Box | None:
     geometry = in_degrees(collection.cheapest([collection.search]), collection.search)
     box = select(func.ST_Extent(geometry).label("box")).subquery().c.box
     edges = select(func.ST_XMin(box), func.ST_YMin(box), func.ST_XMax(box), func.ST_YMax(box))
-    west, south, east, north = session.execute(edges).one()
+    try:
+        with session.begin_nested():
+            west, south, east, north = session.execute(edges).one()
+    except InternalError:  # a feature that its reference system does not reach
+        return None
     if west is None or not all(map(math.isfinite, (west, south, east, north))):
         return None
     return west, south, east, north

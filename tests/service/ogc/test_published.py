@@ -56,6 +56,8 @@ INSERT INTO city.endless VALUES
     (1, ST_SetSRID(ST_MakePoint('Infinity', 0), 4326)),
     (2, ST_SetSRID(ST_MakePoint(0, 'NaN'), 4326)), (3, ST_SetSRID(ST_MakePoint(7, 50), 4326)),
     (4, NULL);
+CREATE TABLE city.stray (id integer PRIMARY KEY, place geometry(Point, 32650));
+INSERT INTO city.stray VALUES (1, ST_SetSRID(ST_MakePoint(1e30, 1e30), 32650));
 CREATE TABLE city.bent (id integer PRIMARY KEY, line geometry(CircularStringZ, 4326));
 CREATE TABLE city.round (id integer PRIMARY KEY, place geography(Point));
 CREATE TABLE city.loose (id integer PRIMARY KEY, place geometry);
@@ -86,6 +88,7 @@ def client(city: Settings) -> Iterator[TestClient]:
         "city.plain",
         "city.utm",
         "city.endless",
+        "city.stray",
     )
     settings = city.model_copy(update={"publish": named})
     with TestClient(create_app(settings), base_url="http://127.0.0.1:8000") as opened:
@@ -94,7 +97,7 @@ def client(city: Settings) -> Iterator[TestClient]:
 
 def test_tables_are_listed_after_our_own(client: TestClient) -> None:
     listed = [each["id"] for each in client.get("/collections").json()["collections"]]
-    own = ["tree", "tall_tree", "city.grids", "segment", "plain", "utm", "endless"]
+    own = ["tree", "tall_tree", "city.grids", "segment", "plain", "utm", "endless", "stray"]
     assert listed == [*COLLECTIONS, *own]
     tree = client.get("/collections/tree").json()
     assert tree["description"] == "Trees along the streets."
@@ -236,6 +239,13 @@ def test_filters_of_any_width_are_brought_to_any_system(
     found = client.get("/collections/utm/items", params={"filter": condition})
     assert found.status_code == 200, found.text
     assert found.json()["numberMatched"] == count
+
+
+def test_a_feature_out_of_reach_does_not_stop_the_list(client: TestClient) -> None:
+    stray = client.get("/collections").json()["collections"][-1]
+    assert stray["id"] == "stray"
+    assert "extent" not in stray
+    assert client.get("/collections/stray/tiles/WebMercatorQuad/tilejson.json").status_code == 200
 
 
 def test_what_has_no_end_has_no_place(client: TestClient) -> None:
