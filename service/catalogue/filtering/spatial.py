@@ -14,6 +14,7 @@ from service.catalogue.crs import Crs
 from service.catalogue.filtering.errors import FilterError
 from service.catalogue.filtering.terms import Term, Value
 from service.catalogue.filtering.unions import MIRRORED, Union, union_condition, union_of
+from service.catalogue.mending import MOST_MENDED, is_mendable
 
 __all__ = ["PREDICATES", "geometry_term", "is_literal", "is_wide", "spatial_condition"]
 
@@ -41,8 +42,6 @@ _DEPTHS: Final = {
 }
 _COLLECTION: Final = "GEOMETRYCOLLECTION"
 _LARGEST: Final = 1e9
-#: Positions of an area that is not valid.
-_MOST_MENDED: Final = 300
 
 
 def spatial_condition(name: str, one: Term, other: Term, *, search: Value | None) -> Condition:
@@ -119,11 +118,10 @@ def _value(shape: dict[str, Any], crs: Crs, srid: int) -> Value:
 
 
 def _check_mendable(text: str) -> None:
-    """Refuse what takes long to mend: each edge that crosses each other."""
-    shape = shapely.from_geojson(text)
-    if shapely.get_num_coordinates(shape) > _MOST_MENDED and not shapely.is_valid(shape):
+    """Refuse what takes long to mend."""
+    if not is_mendable(shapely.from_geojson(text)):
         raise FilterError(
-            f"has an area of more than {_MOST_MENDED} positions whose edges cross or overlap"
+            f"has an area of more than {MOST_MENDED} positions whose edges cross or overlap"
         )
 
 

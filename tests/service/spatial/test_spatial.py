@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import random
+import time
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
@@ -238,6 +240,22 @@ def test_more_than_the_most_within_an_area_is_the_most(reader: TestClient) -> No
     assert few["counts"] == all_of_it["counts"]
     for limit in ("-1", "x", "1.5", "5.0", "1_0", ""):
         assert reader.get(f"{circle}&limit={limit}").status_code == 400
+
+
+def star(corners: int) -> dict[str, Any]:
+    """Each edge crosses nearly each other."""
+    turn = math.pi * (corners - 1) / corners
+    ring = [[math.cos(n * turn) * 0.02, math.sin(n * turn) * 0.02] for n in range(corners)]
+    return {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
+
+
+def test_edges_that_cross_are_mended_soon_or_refused(reader: TestClient) -> None:
+    began = time.perf_counter()
+    assert reader.post("/within", json=star(49), headers=GEOJSON).status_code == 200
+    refused = reader.post("/within", json=star(51), headers=GEOJSON)
+    assert refused.status_code == 400
+    assert "cross" in refused.json()["detail"]
+    assert time.perf_counter() - began < 5
 
 
 def test_within_a_polygon(reader: TestClient) -> None:
