@@ -8,6 +8,7 @@ the libraries of frames, which its bindings bring along, it is half as large.
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -160,7 +161,7 @@ def _write_parquet(
             "geometry_types": [] if geometry_type == "Unknown" else [geometry_type],
             "crs": CRS.from_user_input(STORAGE_CRS).to_json_dict(),
         }
-        if box is not None:
+        if box is not None and all(map(math.isfinite, box)):
             column["bbox"] = list(box)
         about = {"version": "1.1.0", "primary_column": geometry, "columns": {geometry: column}}
         file.add_key_value_metadata({"geo": json.dumps(about)})

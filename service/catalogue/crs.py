@@ -7,10 +7,15 @@ from typing import Final
 
 from service.errors import InvalidParameter
 
-__all__ = ["CRS84", "DEFAULT_CRS", "OFFERED", "Crs", "crs_of_srid", "parse_crs"]
+__all__ = ["CRS84", "DEFAULT_CRS", "OFFERED", "OF_THE_EARTH", "Crs", "crs_of_srid", "parse_crs"]
 
 CRS84: Final = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
 _EPSG: Final = "http://www.opengis.net/def/crs/EPSG/0/"
+#: Boxes of longer sides, or nearer to a pole, are not brought to the system of a table: few reach
+#: so far. Degrees, and metres.
+_WIDE: Final = 5.0
+_WIDE_M: Final = 500_000.0
+_POLAR: Final = 85.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,14 @@ class Crs:
         """Its short name, as ``CRS84`` or ``3857``."""
         return self.uri.rsplit("/", 1)[1]
 
+    def is_wide(self, box: tuple[float, float, float, float]) -> bool:
+        """Whether a box in it, longitude or easting first, is more than other systems may reach."""
+        west, south, east, north = box
+        longest = max(east - west, north - south)
+        if not self.in_degrees:
+            return longest > _WIDE_M
+        return longest > _WIDE or max(abs(south), abs(north)) > _POLAR
+
 
 DEFAULT_CRS: Final = Crs(CRS84, 4326, north_first=False, in_degrees=True)
 
@@ -60,6 +73,11 @@ OFFERED: Final[dict[str, Crs]] = {
         *(_epsg(code, north_first=True) for code in range(4534, 4555)),
     )
 }
+
+#: Numbers of systems that take any place on the earth, the poles too.
+OF_THE_EARTH: Final = frozenset(
+    {3857, *(each.srid for each in OFFERED.values() if each.in_degrees)}
+)
 
 
 def parse_crs(name: str, text: str | None) -> Crs:

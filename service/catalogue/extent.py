@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 from sqlalchemy import func, select
+from sqlalchemy.exc import InternalError
 from sqlalchemy.orm import Session
 
 from service.catalogue.collection import Collection
@@ -13,11 +16,17 @@ __all__ = ["extent"]
 
 
 def extent(session: Session, *, collection: Collection) -> Box | None:
-    """Smallest box around all features, in degrees, or None where there are none."""
+    """Smallest box around all features, in degrees; None where there are none, or it has no end."""
     if not collection.has_geometry:
         return None
     geometry = in_degrees(collection.cheapest([collection.search]), collection.search)
     box = select(func.ST_Extent(geometry).label("box")).subquery().c.box
     edges = select(func.ST_XMin(box), func.ST_YMin(box), func.ST_XMax(box), func.ST_YMax(box))
-    west, south, east, north = session.execute(edges).one()
-    return None if west is None else (west, south, east, north)
+    try:
+        with session.begin_nested():
+            west, south, east, north = session.execute(edges).one()
+    except InternalError:  # a feature that its reference system does not reach
+        return None
+    if west is None or not all(map(math.isfinite, (west, south, east, north))):
+        return None
+    return west, south, east, north

@@ -33,13 +33,10 @@ __all__ = ["envelope", "feature_text", "identifier", "in_degrees", "selected"]
 
 _MOST_ARGUMENTS: Final = 90
 _METRIC_DIGITS: Final = 4  # a tenth of a millimetre
+#: What PostGIS writes of coordinates that are no finite numbers, with all that is around it.
+_ENDLESS: Final = ".*(?:Infinity|NaN).*"
 #: Pieces into which a straight edge is cut before it is bent into another reference system.
 _PIECES: Final = 32
-#: Boxes of longer sides, or nearer to a pole, are not brought to the system of a table: few reach
-#: so far. Degrees, and metres.
-_WIDE: Final = 5.0
-_WIDE_M: Final = 500_000.0
-_POLAR: Final = 85.0
 
 
 def feature_text(collection: Collection, crs: Crs = DEFAULT_CRS) -> ColumnElement[str]:
@@ -125,7 +122,13 @@ def _geometry_text(collection: Collection, crs: Crs) -> ColumnElement[str]:
     if crs.north_first:
         geometry = func.ST_FlipCoordinates(geometry)
     # no "crs" member: the header Content-Crs names the system
-    return func.ST_AsGeoJSON(geometry, digits, 0, type_=Text)
+    text: ColumnElement[str] = func.ST_AsGeoJSON(geometry, digits, 0, type_=Text)
+    return _finite(text) if collection.further else text
+
+
+def _finite(geometry: ColumnElement[str]) -> ColumnElement[str]:
+    """A geometry as text; none where a coordinate is no finite number, which JSON cannot tell."""
+    return func.nullif(func.regexp_replace(geometry, _ENDLESS, "", type_=Text), "", type_=Text)
 
 
 def in_degrees(collection: Collection, name: str | None = None) -> ColumnElement[Any]:
@@ -172,18 +175,10 @@ def _in_boxes(collection: Collection, boxes: Sequence[Box], crs: Crs) -> ColumnE
 
 def _meets(collection: Collection, box: Box, crs: Crs) -> ColumnElement[bool]:
     """That a feature meets a box, by an index where the box can be brought to its system."""
-    if collection.srid in (crs.srid, DEFAULT_CRS.srid) or not _is_wide(box, crs):
+    if collection.srid in (crs.srid, DEFAULT_CRS.srid) or not crs.is_wide(box):
         searched = collection.column(collection.search)
         return func.ST_Intersects(searched, _envelope(box, crs, collection.srid))
     return func.ST_Intersects(in_degrees(collection), _envelope(box, crs, DEFAULT_CRS.srid))
-
-
-def _is_wide(box: Box, crs: Crs) -> bool:
-    west, south, east, north = box
-    if not crs.in_degrees:
-        return max(east - west, north - south) > _WIDE_M
-    polar = max(abs(south), abs(north)) > _POLAR
-    return polar or max(east - west, north - south) > _WIDE
 
 
 def _envelope(box: Box, crs: Crs, srid: int) -> ColumnElement[Any]:

@@ -49,6 +49,8 @@ __all__ = ["reflect_tables"]
 
 _SQL = load_statements("service.catalogue", "reflected.sql")
 _NAME: Final = re.compile(r"([^.:]+)\.([^.:]+)(?::([^.:]+))?")
+#: Schemas of what the service keeps for itself: tiles drawn ahead, exports and their queries.
+_OWN_SCHEMAS: Final = frozenset({"tile", "tile_next", "job"})
 #: Names that are parameters of the items already.
 _RESERVED: Final = frozenset({"f", "limit", "offset", "token", "sortby", "crs", *PARAMETERS})
 
@@ -167,7 +169,8 @@ def _shape(columns: Sequence[AnyRow], where: str) -> AnyRow | None:
 def _is_own(session: Session, schema: str, table: str) -> bool:
     here = session.scalar(select(func.current_schema()))
     own = {"current_grid", "coverage", "vacancy", "household_exception", "alembic_version"}
-    return schema == here and (table in own or table in Base.metadata.tables)
+    mapped = table in own or table in Base.metadata.tables
+    return schema in _OWN_SCHEMAS or (schema == here and mapped)
 
 
 def _key(

@@ -173,8 +173,7 @@ def _current(
     if text is None:
         raise missing
     settings: Settings = request.app.state.settings
-    header = request.headers.get("if-match")
-    check_version(header, entity_tag(text), required=settings.require_if_match)
+    check_version(_if_match(request), entity_tag(text), required=settings.require_if_match)
     feature: dict[str, Any] = json.loads(text)
     return feature
 
@@ -198,11 +197,15 @@ def _current_ones(
             raise NotFound(f"The collection '{chosen.name}' has no feature '{identifier}'.")
         texts[identifier] = text
     settings: Settings = request.app.state.settings
-    # a list may come in several lines (RFC 9110, 5.3)
-    header = ", ".join(request.headers.getlist("if-match")) or None
     tags = {identifier: entity_tag(text) for identifier, text in texts.items()}
-    check_versions(header, tags, required=settings.require_if_match)
+    check_versions(_if_match(request), tags, required=settings.require_if_match)
     return {identifier: json.loads(text) for identifier, text in texts.items()}
+
+
+def _if_match(request: Request) -> str | None:
+    """The versions that the client read; a list may come in several lines (RFC 9110, 5.3)."""
+    lines = request.headers.getlist("if-match")
+    return ", ".join(lines) if lines else None
 
 
 def _change(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+import shapely
+from shapely.geometry.base import BaseGeometry
 from sqlalchemy import ColumnElement, Float, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from geodata.errors import InputError
+from service.catalogue.mending import MOST_MENDED, is_mendable
 from service.db.base import SRID
 from service.db.spatial import FULL_TURN, meets_m, point, within_m
 from service.grids.views import CURRENT_GRID
@@ -67,22 +69,22 @@ class Circle:
 
 @dataclass(frozen=True, slots=True)
 class Polygon:
-    """A polygon or several, as GeoJSON; one that crosses the antimeridian is parted there.
+    """A polygon or several; one that crosses the antimeridian is parted there.
 
     Attributes
     ----------
-    geometry : mapping
+    shape : BaseGeometry
+        Valid.
     turns : tuple of float
         Degrees to turn it by to where it lies for those who write its edges on the antimeridian
         with the other sign.
     """
 
-    geometry: Mapping[str, Any]
+    shape: BaseGeometry
     turns: tuple[float, ...] = ()
 
     def _shape(self) -> ColumnElement[Any]:
-        text = json.dumps(self.geometry)
-        return func.ST_MakeValid(func.ST_SetSRID(func.ST_GeomFromGeoJSON(text), SRID))
+        return func.ST_GeomFromWKB(shapely.to_wkb(self.shape), SRID)
 
     def holds(self, geometry: Any) -> ColumnElement[bool]:
         """The condition; a point on the boundary counts."""
@@ -107,7 +109,8 @@ def parse_area(document: Mapping[str, Any]) -> Polygon:
     Raises
     ------
     InputError
-        It is none, its rings are not closed, or it lies beyond the earth.
+        It is none, its rings are not closed, it lies beyond the earth, or it has many edges of
+        which some cross.
     """
     geometry = document.get("geometry") if document.get("type") == "Feature" else document
     kind = geometry.get("type") if isinstance(geometry, Mapping) else None
@@ -122,7 +125,16 @@ def parse_area(document: Mapping[str, Any]) -> Polygon:
     turns = tuple(
         -math.copysign(FULL_TURN, edge) for edge in (-_HALF_ROUND, _HALF_ROUND) if edge in eastings
     )
-    return Polygon({"type": "MultiPolygon", "coordinates": checked}, turns)
+    return Polygon(_valid(checked), turns)
+
+
+def _valid(polygons: list[list[list[list[float]]]]) -> BaseGeometry:
+    shape = shapely.MultiPolygon([(rings[0], rings[1:]) for rings in polygons])
+    if not is_mendable(shape):
+        raise InputError(
+            f"Edges of the polygon cross or overlap, and it has more than {MOST_MENDED} positions."
+        )
+    return shapely.make_valid(shape)
 
 
 def _rings(polygon: Any) -> list[Any]:

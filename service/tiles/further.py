@@ -7,6 +7,7 @@ Lines and areas are drawn from the largest on, as far as a tile can hold them.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any, Final
 
 import psycopg
@@ -15,7 +16,6 @@ from sqlalchemy import (
     ColumnElement,
     LargeBinary,
     Select,
-    Subquery,
     Text,
     and_,
     case,
@@ -58,6 +58,8 @@ _OF_LINES: Final = 1
 _NARROW_FROM_ZOOM: Final = 6
 #: Pieces into which the edges of a tile are cut before they are bent into another system.
 _PIECES: Final = 32
+#: The ends of the earth are moved out by this, so that rounding leaves nothing out there.
+_BEYOND: Final = 1.0 + 1e-9
 _WEB_MERCATOR: Final = 3857
 _DEGREES: Final = 4326
 #: Where Web Mercator ends, degrees.
@@ -104,10 +106,10 @@ def _points(collection: Collection, tile: Tile, near: ColumnElement[bool]) -> Se
     """Points one by one; one more than a tile may have, if there are as many."""
     place = _free("place", collection)
     found = _inside(collection, tile, near, _columns(collection)).limit(MOST_FEATURES + 1)
-    rows = found.subquery("found")
+    rows = found.subquery(_free("found", collection))
     kept = [each for each in rows.c if each.name != place]
     drawn = select(*kept, _in_tile(rows.c[place], tile, 0).label(_free("geometry", collection)))
-    return _as_tile(collection, drawn.order_by(rows.table_valued()).subquery("drawn"))
+    return _as_tile(collection, drawn.order_by(rows.table_valued()))
 
 
 def _cells(collection: Collection, tile: Tile, near: ColumnElement[bool]) -> Select[int, bytes]:
@@ -127,7 +129,7 @@ def _cells(collection: Collection, tile: Tile, near: ColumnElement[bool]) -> Sel
         .group_by(across, up)
         .order_by(func.count().desc(), across, up)
     )
-    return _as_tile(collection, drawn.subquery("drawn"))
+    return _as_tile(collection, drawn)
 
 
 def _shapes(
@@ -151,7 +153,7 @@ def _shapes(
     kept = [each for each in chosen.c if each.name != name]
     shown = _in_tile(_visible(chosen.c[name], tile, tolerance), tile, _MARGIN)
     drawn = select(*kept, shown.label(_free("geometry", collection)))
-    return _as_tile(collection, drawn.subquery("drawn"))
+    return _as_tile(collection, drawn)
 
 
 def _visible(place: ColumnElement[Any], tile: Tile, tolerance: float) -> ColumnElement[Any]:
@@ -178,8 +180,8 @@ def _inside(
     near: ColumnElement[bool],
     columns: list[ColumnElement[Any]],
 ) -> Select[Any]:
-    """The points in a tile; those on its eastern and northern border are in the next one."""
-    name, bound = _free("place", collection), tile.bound()
+    """The points in a tile."""
+    name = _free("place", collection)
     rows = (
         select(*columns, _placed(collection, tile).label(name))
         .where(near)
@@ -187,9 +189,23 @@ def _inside(
         .subquery("placed")
     )
     x, y = func.ST_X(rows.c[name]), func.ST_Y(rows.c[name])
-    return select(rows).where(
-        x >= bound["west"], x < bound["east"], y >= bound["south"], y < bound["north"]
-    )
+    west, south, east, north = _sides(tile)
+    return select(rows).where(x >= west, x < east, y >= south, y < north)
+
+
+def _sides(tile: Tile) -> Iterator[float]:
+    """The sides between which a place is in a tile alone: on the next side it is in the next one.
+
+    Where no tile is next, the border belongs to the last.
+    """
+    bound, (last_row, last_column) = tile.bound(), tile.last
+    for side, is_end in (
+        ("west", tile.column == 0),
+        ("south", tile.row == last_row),
+        ("east", tile.column == last_column),
+        ("north", tile.row == 0),
+    ):
+        yield bound[side] * (_BEYOND if is_end else 1.0)
 
 
 def _columns(collection: Collection) -> list[ColumnElement[Any]]:
@@ -218,8 +234,10 @@ def _is_numbered(collection: Collection) -> bool:
     return len(collection.key) == 1 and collection.identifier.type == "integer"
 
 
-def _as_tile(collection: Collection, drawn: Subquery) -> Select[int, bytes]:
+def _as_tile(collection: Collection, features: Select[Any]) -> Select[int, bytes]:
     """How many features there are, and the tile that they make."""
+    # a column of that name would be taken for the row
+    drawn = features.subquery(_free("drawn", collection))
     geometry = _free("geometry", collection)
     numbered = _free("feature_id", collection)
     number = [numbered] if numbered in drawn.c else []

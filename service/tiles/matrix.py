@@ -67,6 +67,12 @@ class Tile:
         """The zoom level of Web Mercator whose tiles are as wide as this one."""
         return self.matrix + _CLOSER[self.matrix_set]
 
+    @property
+    def last(self) -> tuple[int, int]:
+        """The row and the column that its level ends with."""
+        size = find_matrix_set(self.matrix_set).matrix(self.matrix)
+        return size.matrixHeight - 1, size.matrixWidth - 1
+
     def bound(self) -> dict[str, Any]:
         """The box by the names that the statements bind.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ __all__ = ["COUNTED", "clamped", "tell_numbers", "up_to"]
 
 _RETURNED: Final = "OGC-NumberReturned"
 _MATCHED: Final = "OGC-NumberMatched"
+_WHOLE: Final = re.compile(r"[+-]?[0-9]+")
 
 #: The description of an answer that :func:`tell_numbers` adds its headers to.
 COUNTED: Final[dict[str, Any]] = {
@@ -38,7 +40,14 @@ def clamped(value: Any, maximum: int) -> Any:
 
 def up_to(maximum: int) -> BeforeValidator:
     """The validator of a limit that takes more than the maximum as the maximum."""
-    return BeforeValidator(partial(clamped, maximum=maximum))
+    return BeforeValidator(partial(_limit, maximum=maximum))
+
+
+def _limit(value: Any, maximum: int) -> Any:
+    # the framework would also take 5.0 and 1_0
+    if isinstance(value, str) and not _WHOLE.fullmatch(value):
+        raise ValueError("has to be a whole number")
+    return clamped(value, maximum)
 
 
 def tell_numbers(response: Response, listing: Listing) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -26,7 +27,7 @@ from sqlalchemy import (
 )
 
 from service.catalogue.collection import Collection
-from service.catalogue.crs import Crs
+from service.catalogue.crs import DEFAULT_CRS, OF_THE_EARTH, Crs
 from service.catalogue.filtering import arrays, spatial, temporal
 from service.catalogue.filtering.errors import FilterError
 from service.catalogue.filtering.functions import call
@@ -205,10 +206,27 @@ class Compiler:
         return self._term(_only("isNull", arguments)).value.is_(None)
 
     def _spatial(self, name: str, left: Node, right: Node) -> Condition:
-        one, other = self._of_kind("geometry", name, left), self._of_kind("geometry", name, right)
         own = self.collection
+        srid = self._common_system(left, right)
+        one, other = (self._geometry(name, each, srid) for each in (left, right))
         search = None if own.search == own.geometry else own.column(own.search)
         return spatial.spatial_condition(name, one, other, search=search)
+
+    def _common_system(self, *nodes: Node) -> int:
+        """That of the collection, or degrees where it may not reach as far as a literal."""
+        own = self.collection.srid
+        if own == self.crs.srid or own in OF_THE_EARTH:
+            return own
+        wide = any(spatial.is_literal(each) and spatial.is_wide(each, self.crs) for each in nodes)
+        return DEFAULT_CRS.srid if wide else own
+
+    def _geometry(self, name: str, node: Node, srid: int) -> Term:
+        if spatial.is_literal(node):
+            return spatial.geometry_term(node, crs=self.crs, srid=srid)
+        term = self._of_kind("geometry", name, node)
+        if srid == self.collection.srid:
+            return term
+        return replace(term, value=func.ST_Transform(term.value, srid))
 
     def _temporal(self, name: str, left: Node, right: Node) -> Condition:
         return temporal.temporal_condition(name, self._span(left), self._span(right))
@@ -254,9 +272,8 @@ class Compiler:
         for member in ("date", "timestamp"):
             if member in node:
                 return time_term(node[member])
-        if "bbox" in node or "coordinates" in node or "geometries" in node:
-            own = self.collection
-            return spatial.geometry_term(node, crs=self.crs, srid=own.srid)
+        if spatial.is_literal(node):  # for functions, which reckon in degrees
+            return spatial.geometry_term(node, crs=self.crs, srid=DEFAULT_CRS.srid)
         raise FilterError("has a part of no known kind")
 
     def _property(self, name: Any) -> Term:

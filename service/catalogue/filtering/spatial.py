@@ -14,8 +14,9 @@ from service.catalogue.crs import Crs
 from service.catalogue.filtering.errors import FilterError
 from service.catalogue.filtering.terms import Term, Value
 from service.catalogue.filtering.unions import MIRRORED, Union, union_condition, union_of
+from service.catalogue.mending import MOST_MENDED, is_mendable
 
-__all__ = ["PREDICATES", "geometry_term", "spatial_condition"]
+__all__ = ["PREDICATES", "geometry_term", "is_literal", "is_wide", "spatial_condition"]
 
 Condition = ColumnElement[bool]
 
@@ -41,8 +42,6 @@ _DEPTHS: Final = {
 }
 _COLLECTION: Final = "GEOMETRYCOLLECTION"
 _LARGEST: Final = 1e9
-#: Positions of an area that is not valid.
-_MOST_MENDED: Final = 300
 
 
 def spatial_condition(name: str, one: Term, other: Term, *, search: Value | None) -> Condition:
@@ -81,15 +80,30 @@ def spatial_condition(name: str, one: Term, other: Term, *, search: Value | None
     return search.bool_op("&&")(fixed.value) & condition
 
 
+def is_literal(node: Any) -> bool:
+    """Whether a node of the tree is a geometry itself."""
+    return isinstance(node, dict) and not {"bbox", "coordinates", "geometries"}.isdisjoint(node)
+
+
+def is_wide(node: dict[str, Any], crs: Crs) -> bool:
+    """Whether a literal is more than the reference system of a table may reach."""
+    west, south, east, north = shapely.from_geojson(json.dumps(_checked(node, crs))).bounds
+    return crs.is_wide((west, south, east, north))
+
+
 def geometry_term(node: dict[str, Any], *, crs: Crs, srid: int) -> Term:
-    """A literal: GeoJSON or a box, in a reference system, for columns of an SRID."""
+    """A literal: GeoJSON or a box, in a reference system, for geometries of an SRID."""
 
     def value_of(shape: dict[str, Any]) -> Value:
         return _value(shape, crs, srid)
 
-    shape = _box(node["bbox"], crs) if "bbox" in node else _shape(node, crs)
+    shape = _checked(node, crs)
     given = union_of(shape, value_of) if "geometries" in shape else shape["type"]
     return Term("geometry", value_of(shape), given=given)
+
+
+def _checked(node: dict[str, Any], crs: Crs) -> dict[str, Any]:
+    return _box(node["bbox"], crs) if "bbox" in node else _shape(node, crs)
 
 
 def _value(shape: dict[str, Any], crs: Crs, srid: int) -> Value:
@@ -104,11 +118,10 @@ def _value(shape: dict[str, Any], crs: Crs, srid: int) -> Value:
 
 
 def _check_mendable(text: str) -> None:
-    """Refuse what takes long to mend: each edge that crosses each other."""
-    shape = shapely.from_geojson(text)
-    if shapely.get_num_coordinates(shape) > _MOST_MENDED and not shapely.is_valid(shape):
+    """Refuse what takes long to mend."""
+    if not is_mendable(shapely.from_geojson(text)):
         raise FilterError(
-            f"has an area of more than {_MOST_MENDED} positions whose edges cross or overlap"
+            f"has an area of more than {MOST_MENDED} positions whose edges cross or overlap"
         )
 
 

@@ -104,8 +104,11 @@ def time_term(text: Any) -> Term:
 def values_in_one(term: Term, literals: Sequence[Term]) -> Value | None:
     """Literals as one array that the term equals an element of, or None where that is no equality.
 
-    Days and moments are not equal to each other; one lies within the other.
+    Properties are no literals. Days and moments are not equal to each other; one lies within the
+    other.
     """
+    if any(each.given is None or each.kind != term.kind for each in literals):
+        return None
     if any((each.last is None) != (term.last is None) for each in literals):
         return None
     given = [each.given for each in literals]

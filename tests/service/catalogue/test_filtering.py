@@ -102,6 +102,13 @@ CASES: list[tuple[str, set[int]]] = [
     ("floor IN (1, 12)", {3, 5}),
     ("floor NOT IN (1, 12)", {1, 2}),
     ("name IN ('Alder Court', 'nobody')", {1}),
+    ("name IN (name, 'nobody')", {1, 2, 3, 4}),
+    ("floor IN (height, id + 1, 12)", {1, 3}),
+    ("floor IN (id, 5)", {2}),
+    ("height IN (height)", {1, 2, 3, 5}),
+    ("opened IN (closed, TIMESTAMP('2020-01-01T00:00:00Z'))", {1}),
+    ("day IN (day)", {1, 2, 3, 5}),
+    ("'2020-06-01T02:00:00+02:00' IN (TIMESTAMP('2020-06-01T00:00:00Z'))", {1, 2, 3, 4, 5}),
     # case
     ("CASEI(name) LIKE CASEI('ALDER%')", {1, 2}),
     ("CASEI(name) = CASEI('STRAßE 3')", {3}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -50,6 +51,13 @@ CREATE TABLE city.utm (id integer PRIMARY KEY, place geometry(Point, 32650));
 INSERT INTO city.utm
 SELECT number, ST_Transform(ST_SetSRID(ST_MakePoint(117 + number, 31), 4326), 32650)
 FROM generate_series(0, 2) AS number;
+CREATE TABLE city.endless (id integer PRIMARY KEY, place geometry(Point, 4326));
+INSERT INTO city.endless VALUES
+    (1, ST_SetSRID(ST_MakePoint('Infinity', 0), 4326)),
+    (2, ST_SetSRID(ST_MakePoint(0, 'NaN'), 4326)), (3, ST_SetSRID(ST_MakePoint(7, 50), 4326)),
+    (4, NULL);
+CREATE TABLE city.stray (id integer PRIMARY KEY, place geometry(Point, 32650));
+INSERT INTO city.stray VALUES (1, ST_SetSRID(ST_MakePoint(1e30, 1e30), 32650));
 CREATE TABLE city.bent (id integer PRIMARY KEY, line geometry(CircularStringZ, 4326));
 CREATE TABLE city.round (id integer PRIMARY KEY, place geography(Point));
 CREATE TABLE city.loose (id integer PRIMARY KEY, place geometry);
@@ -79,6 +87,8 @@ def client(city: Settings) -> Iterator[TestClient]:
         "city.segment",
         "city.plain",
         "city.utm",
+        "city.endless",
+        "city.stray",
     )
     settings = city.model_copy(update={"publish": named})
     with TestClient(create_app(settings), base_url="http://127.0.0.1:8000") as opened:
@@ -87,7 +97,8 @@ def client(city: Settings) -> Iterator[TestClient]:
 
 def test_tables_are_listed_after_our_own(client: TestClient) -> None:
     listed = [each["id"] for each in client.get("/collections").json()["collections"]]
-    assert listed == [*COLLECTIONS, "tree", "tall_tree", "city.grids", "segment", "plain", "utm"]
+    own = ["tree", "tall_tree", "city.grids", "segment", "plain", "utm", "endless", "stray"]
+    assert listed == [*COLLECTIONS, *own]
     tree = client.get("/collections/tree").json()
     assert tree["description"] == "Trees along the streets."
     assert tree["storageCrs"] == "http://www.opengis.net/def/crs/EPSG/0/3857"
@@ -206,6 +217,52 @@ def test_boxes_of_any_width_are_brought_to_any_system(
     assert len(whole) == (3 if name == "utm" else 20)
 
 
+@pytest.mark.parametrize(
+    ("condition", "count"),
+    [
+        ("S_INTERSECTS(place, BBOX(-180,-90,180,90))", 3),
+        (f"S_WITHIN(place, {WORLD})", 3),
+        (f"S_CONTAINS({WORLD}, place)", 3),
+        (f"S_DISJOINT(place, {WORLD})", 0),
+        (f"NOT S_INTERSECTS(place, {WORLD})", 0),
+        ("S_INTERSECTS(place, BBOX(117.5,-90,180,90))", 2),
+        ("S_INTERSECTS(place, BBOX(118.5,-90,117.5,90))", 2),
+        (f"S_WITHIN(place, GEOMETRYCOLLECTION(POINT(5 90), {WORLD}))", 3),
+        ("S_INTERSECTS(place, BBOX(117.5,30,118.5,32))", 1),
+        ("S_INTERSECTS(place, BBOX(-100,40,-99,41))", 0),
+        ("distance_m(place, LINESTRING(-60 -80, -60 80)) > 1e6", 3),
+    ],
+)
+def test_filters_of_any_width_are_brought_to_any_system(
+    client: TestClient, condition: str, count: int
+) -> None:
+    found = client.get("/collections/utm/items", params={"filter": condition})
+    assert found.status_code == 200, found.text
+    assert found.json()["numberMatched"] == count
+
+
+def test_a_feature_out_of_reach_does_not_stop_the_list(client: TestClient) -> None:
+    stray = client.get("/collections").json()["collections"][-1]
+    assert stray["id"] == "stray"
+    assert "extent" not in stray
+    assert client.get("/collections/stray/tiles/WebMercatorQuad/tilejson.json").status_code == 200
+
+
+def test_what_has_no_end_has_no_place(client: TestClient) -> None:
+    def refuse(name: str) -> None:
+        raise AssertionError(name)
+
+    for address in ("items", "items/1", "items?f=json&limit=1", ""):
+        response = client.get(f"/collections/endless/{address}".rstrip("/"))
+        assert response.status_code == 200
+        json.loads(response.content, parse_constant=refuse)
+    features = client.get("/collections/endless/items").json()["features"]
+    places = [each["geometry"] and each["geometry"]["coordinates"] for each in features]
+    assert places == [None, None, [7.0, 50.0], None]
+    file = client.get("/exports/endless.geojson")
+    json.loads(file.content, parse_constant=refuse)
+
+
 def test_a_table_without_a_geometry_has_features_without_a_place(client: TestClient) -> None:
     feature = client.get("/collections/plain/items/1").json()
     assert feature["geometry"] is None
@@ -246,6 +303,8 @@ def test_the_document_describes_them(client: TestClient) -> None:
         ("city.loose", "SRID"),
         ("public.household", "Gridward's own"),
         ("public.coverage", "Gridward's own"),
+        ("tile.cell", "Gridward's own"),
+        ("job.export", "Gridward's own"),
     ],
 )
 def test_what_cannot_be_published_is_told_at_the_start(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import random
+import time
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
@@ -206,7 +208,7 @@ def test_more_than_the_most_near_a_place_is_the_most(town: Settings, of: str) ->
             assert len(found.json()) == returned
             assert found.headers["OGC-NumberReturned"] == str(returned)
             assert found.headers["OGC-NumberMatched"] == str(matched)
-        for limit in ("0", "-3", "x", "1.5", ""):
+        for limit in ("0", "-3", "x", "1.5", "5.0", "1_0", "%D9%A5", ""):
             refused = client.get(f"/nearest?lon=0&lat=0&of={of}&limit={limit}")
             assert refused.status_code == 400
 
@@ -236,8 +238,24 @@ def test_more_than_the_most_within_an_area_is_the_most(reader: TestClient) -> No
     few = reader.post("/within?limit=1", json=area, headers=GEOJSON).json()
     assert few["numberReturned"] == {"records": 1, "members": 1, "facilities": 1}
     assert few["counts"] == all_of_it["counts"]
-    for limit in ("-1", "x", "1.5", ""):
+    for limit in ("-1", "x", "1.5", "5.0", "1_0", ""):
         assert reader.get(f"{circle}&limit={limit}").status_code == 400
+
+
+def star(corners: int) -> dict[str, Any]:
+    """Each edge crosses nearly each other."""
+    turn = math.pi * (corners - 1) / corners
+    ring = [[math.cos(n * turn) * 0.02, math.sin(n * turn) * 0.02] for n in range(corners)]
+    return {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
+
+
+def test_edges_that_cross_are_mended_soon_or_refused(reader: TestClient) -> None:
+    began = time.perf_counter()
+    assert reader.post("/within", json=star(49), headers=GEOJSON).status_code == 200
+    refused = reader.post("/within", json=star(51), headers=GEOJSON)
+    assert refused.status_code == 400
+    assert "cross" in refused.json()["detail"]
+    assert time.perf_counter() - began < 5
 
 
 def test_within_a_polygon(reader: TestClient) -> None:

@@ -58,6 +58,14 @@ INSERT INTO city.block SELECT number, repeat(md5(number::text), 6),
     ST_SetSRID(ST_Expand(ST_MakePoint(number % 100 * 0.0001, number / 100 * 0.0001),
         0.00001 + number * 0.000000001), 4326)
 FROM generate_series(0, 8999) AS number;
+CREATE TABLE city.drawn (
+    found integer PRIMARY KEY, drawn text, place geometry(Point, 4326)
+);
+INSERT INTO city.drawn VALUES (1, 'by hand', ST_SetSRID(ST_MakePoint(2.5, 0.5), 4326));
+CREATE TABLE city.buoy (id integer PRIMARY KEY, place geometry(Point, 4326));
+INSERT INTO city.buoy
+SELECT row_number() OVER (), ST_SetSRID(ST_MakePoint(lon, lat), 4326)
+FROM unnest(ARRAY[-180, 0, 180]) AS lon, unnest(ARRAY[-90, -85, 0, 85, 90]) AS lat;
 CREATE TABLE city.plain (id integer PRIMARY KEY);
 """
 #: An area with more corners than a tile has bytes for.
@@ -76,7 +84,7 @@ FROM (
 """
 NAMES = (
     *("tree", "tree_3857", "tree_32631", "parcel", "road", "ice", "pole", "crowd", "block"),
-    "plain",
+    *("drawn", "buoy", "plain"),
 )
 POINTS = ("tree", "tree_3857", "tree_32631")
 #: Every level at which what is there is more than a dot, the ends of the range among them.
@@ -186,6 +194,28 @@ def test_poles_are_left_out_where_mercator_ends(client: TestClient, matrix_set: 
     ]
     ids = sorted({each["id"] for each in whole})
     assert ids == ([1, 3] if matrix_set == "WebMercatorQuad" else [1, 2, 3])
+
+
+@pytest.mark.parametrize("z", [0, 1, 3])
+@pytest.mark.parametrize(("matrix_set", "points"), [("WebMercatorQuad", 9), ("WorldCRS84Quad", 15)])
+def test_points_where_the_earth_ends_are_in_one_tile(
+    client: TestClient, matrix_set: str, points: int, z: int
+) -> None:
+    columns = 2**z * (2 if matrix_set == "WorldCRS84Quad" else 1)
+    found = [
+        each["id"]
+        for row in range(2**z)
+        for column in range(columns)
+        for each in features(
+            client, f"/collections/buoy/tiles/{matrix_set}/{z}/{row}/{column}", "buoy"
+        )
+    ]
+    assert len(found) == len(set(found)) == points
+
+
+def test_columns_may_be_called_anything(client: TestClient) -> None:
+    (found,) = features(client, address("drawn", "WebMercatorQuad", 4, 2.5, 0.5), "drawn")
+    assert found["properties"] == {"found": 1, "drawn": "by hand"}
 
 
 def test_points_that_are_too_many_are_counted(client: TestClient) -> None:
