@@ -32,8 +32,13 @@ _OLDEST_POSTGIS: Final = (3, 3)
 _CONNECT_LIMIT_S: Final = 10
 #: How a connection that reads is opened.
 _READS: Final[dict[str, Any]] = {"autocommit": True, "prepare_threshold": 2}
-#: Making a plan takes longer than finding a feature, and compiling one longer than a page.
-_PLANS: Final = ("SET plan_cache_mode = force_generic_plan", "SET jit = off")
+#: Making a plan takes longer than finding a feature, compiling one longer than a page; and what a
+#: stranger asks for shall end.
+_READ_SETTINGS: Final = (
+    "SET plan_cache_mode = force_generic_plan",
+    "SET jit = off",
+    "SET statement_timeout = '60s'",
+)
 #: Two commands that migrate at once take turns on this advisory lock ("grid" in ASCII).
 _MIGRATION_LOCK: Final = 0x67726964
 
@@ -137,7 +142,7 @@ class Database:
         connection = await psycopg.AsyncConnection.connect(
             *words, **{**_options(url), **_READS, **options}
         )
-        for setting in _PLANS:
+        for setting in _READ_SETTINGS:
             await connection.execute(setting)
         return connection
 
@@ -184,7 +189,7 @@ def _engine(url: URL | None, *, reads: bool) -> Engine:
 
         @event.listens_for(engine, "connect")
         def _set_up(connection: Any, _: object) -> None:
-            for setting in _PLANS:
+            for setting in _READ_SETTINGS:
                 connection.execute(setting)
 
     else:

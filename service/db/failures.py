@@ -36,6 +36,7 @@ _KINDS: dict[str, type[GridwardError]] = {
     "42501": UnavailableError,  # insufficient privilege
     "53": UnavailableError,  # disk full, out of memory, too many connections
     "55P03": Conflict,  # lock not available
+    "57014": UnavailableError,  # it took longer than the limit, or was called off
     "57P": UnavailableError,  # the server is stopping or starting
     "58": UnavailableError,  # system errors: input and output
     "GW001": Conflict,  # frozen by an active or retired plan
@@ -50,6 +51,7 @@ _WHAT_TO_DO = {
     "53100": "the disk of the database is full",
     "53200": "the database is out of memory",
     "53300": "the database takes no more connections",
+    "57014": "the database was not done in time; ask for less at once",
     "40": "someone else changed the same rows at the same time; try again",
     "55P03": "the rows are locked by someone else; try again",
 }

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Integer, bindparam, column, literal_column, select, text
 
+from geodata.errors import UnavailableError
 from service.db.asking import AsyncReader
 from service.db.engine import Database
 from service.db.reader import Statement, compiled, running_in, template
@@ -45,6 +46,23 @@ def test_a_refused_statement_leaves_the_connection_whole(opened: Database) -> No
     with pytest.raises(Refused, match="division by zero"):
         opened.read(DIVIDE)
     assert opened.read(WHO) == before
+
+
+def test_what_takes_too_long_ends(opened: Database) -> None:
+    limit = Statement("SELECT current_setting('statement_timeout')", {})
+    assert opened.read(limit) == [("1min",)]
+
+    async def ask() -> list[tuple[object, ...]]:
+        reader = AsyncReader(opened.connect_to_read)
+        found = await reader(limit)
+        await reader.close()
+        return found
+
+    assert asyncio.run(ask()) == [("1min",)]
+    late = Statement("SELECT pg_sleep(10)", {})
+    opened.read(Statement("SELECT set_config('statement_timeout', '20ms', false)", {}))
+    with pytest.raises(UnavailableError, match="not done in time"):
+        opened.read(late)
 
 
 def test_the_same_from_an_event_loop(opened: Database) -> None:
