@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from sqlalchemy import Integer, bindparam, column, literal_column, select, text
@@ -23,6 +24,12 @@ OTHERS = text(
     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
     "WHERE datname = current_database() AND pid <> pg_backend_pid()"
 )
+
+
+def _run(work: Coroutine[Any, Any, Any]) -> Any:
+    # in a thread: the browser's tests leave an event loop that runs in this one
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 @pytest.fixture
@@ -58,7 +65,7 @@ def test_what_takes_too_long_ends(opened: Database) -> None:
         await reader.close()
         return found
 
-    assert asyncio.run(ask()) == [("1min",)]
+    assert _run(ask()) == [("1min",)]
     late = Statement("SELECT pg_sleep(10)", {})
     opened.read(Statement("SELECT set_config('statement_timeout', '20ms', false)", {}))
     with pytest.raises(UnavailableError, match="not done in time"):
@@ -86,9 +93,7 @@ def test_the_same_from_an_event_loop(opened: Database) -> None:
         assert await reader(NUMBER) == [(2,)]
         await reader.close()
 
-    # in a thread: the browser's tests leave an event loop that runs in this one
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, ask()).result()
+    _run(ask())
 
 
 def test_a_session_shows_what_it_wrote(opened: Database) -> None:
