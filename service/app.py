@@ -24,7 +24,7 @@ from service.flows.change_routes import router as change_router
 from service.flows.plan_routes import router as plans_router
 from service.households.routes import router as households_router
 from service.maps.routes import router as maps_router
-from service.ogc.context import READ, Memory
+from service.ogc.context import Memory
 from service.ogc.routes import ITEM_PATH, ITEMS_PATH, get_item, get_items
 from service.ogc.routes import router as ogc_router
 from service.ogc.write_routes import router as write_router
@@ -111,7 +111,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.editors = lambda: edits.EDITORS
     app.state.tiles = TileStore()
     for path, handler in _MOST_ASKED.items():
-        app.add_route(path, handler, methods=READ, include_in_schema=False)
+        app.add_route(path, handler, methods=["GET"], include_in_schema=False)
     for router in _ROUTERS:
         app.include_router(router)
     app.mount(VENDOR_URL, VendorFiles(settings.assets), name="vendor")

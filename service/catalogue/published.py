@@ -266,7 +266,7 @@ def _members() -> Collection:
     return Collection(
         name="members",
         title="Members",
-        description="Members of the service teams: where they are and roles and places.",
+        description="Members of the service teams: their roles, and where they are.",
         source=_with_dataset(select(*columns, Member.geometry), Member.dataset_id, "members"),
         key=("id",),
         properties=(

@@ -17,7 +17,6 @@ from service.settings import Settings
 from service.web.parameters import reject_unknown
 
 __all__ = [
-    "READ",
     "Chosen",
     "Memory",
     "catalogue_of",
@@ -26,8 +25,6 @@ __all__ = [
     "plain_format",
     "reader_of",
 ]
-
-READ = ["GET", "HEAD"]
 
 
 class Memory:

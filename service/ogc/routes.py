@@ -24,7 +24,6 @@ from service.catalogue.published import find_collection
 from service.errors import NotFound
 from service.ogc import documents
 from service.ogc.context import (
-    READ,
     Chosen,
     catalogue_of,
     limits_of,
@@ -51,7 +50,7 @@ ITEM_PATH: Final = "/collections/{name}/items/{identifier}"
 router = APIRouter(include_in_schema=False)
 
 
-@router.api_route("/", methods=READ)
+@router.get("/")
 def get_landing_page(request: Request) -> Response:
     """Answer with the landing page."""
     shown = plain_format(request)
@@ -59,7 +58,7 @@ def get_landing_page(request: Request) -> Response:
     return _answer("landing.html", site, documents.landing(site, shown=shown), shown)
 
 
-@router.api_route("/conformance", methods=READ)
+@router.get("/conformance")
 def get_conformance(request: Request) -> Response:
     """Answer with the conformance declaration."""
     shown = plain_format(request)
@@ -68,7 +67,7 @@ def get_conformance(request: Request) -> Response:
     return _answer("conformance.html", site, document, shown, title="Standards")
 
 
-@router.api_route("/functions", methods=READ)
+@router.get("/functions")
 def get_functions(request: Request) -> Response:
     """Answer with the functions that a filter may call."""
     shown = plain_format(request)
@@ -77,7 +76,7 @@ def get_functions(request: Request) -> Response:
     return _answer("functions.html", site, document, shown, title="Functions of filters")
 
 
-@router.api_route("/api", methods=READ)
+@router.get("/api")
 def get_api(request: Request) -> Response:
     """Answer with the OpenAPI document."""
     reject_unknown(request.query_params, ())
@@ -95,14 +94,14 @@ def get_api(request: Request) -> Response:
     return Response(text, media_type=OPENAPI)
 
 
-@router.api_route("/docs", methods=READ)
+@router.get("/docs")
 def get_docs(request: Request) -> HTMLResponse:
     """Answer with the page that shows the OpenAPI document."""
     reject_unknown(request.query_params, ())
     return page("docs.html", site=Site.of(request))
 
 
-@router.api_route("/collections", methods=READ)
+@router.get("/collections")
 def get_collections(request: Request, session: DatabaseSession) -> Response:
     """Answer with the list of collections."""
     shown = plain_format(request)
@@ -114,7 +113,7 @@ def get_collections(request: Request, session: DatabaseSession) -> Response:
     return _answer("collections.html", site, document, shown, title="Collections")
 
 
-@router.api_route("/collections/{name}", methods=READ)
+@router.get("/collections/{name}")
 def get_collection(request: Request, chosen: Chosen, session: DatabaseSession) -> Response:
     """Answer with one collection."""
     shown = plain_format(request)
@@ -124,9 +123,9 @@ def get_collection(request: Request, chosen: Chosen, session: DatabaseSession) -
     return _answer("collection.html", site, document, shown, title=chosen.title, collection=chosen)
 
 
-@router.api_route("/collections/{name}/schema", methods=READ)
-@router.api_route("/collections/{name}/queryables", methods=READ)
-@router.api_route("/collections/{name}/sortables", methods=READ)
+@router.get("/collections/{name}/schema")
+@router.get("/collections/{name}/queryables")
+@router.get("/collections/{name}/sortables")
 def get_schema(request: Request, chosen: Chosen) -> Response:
     """Answer with the schema of the features, the queryables or the sortables."""
     shown = plain_format(request)

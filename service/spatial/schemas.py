@@ -10,7 +10,7 @@ from geodata.schema import ROLE_PATTERN
 from service.divisions.schemas import DivisionStep
 from service.web.days import Day
 from service.web.limits import up_to
-from service.web.parameters import Parameters
+from service.web.parameters import Latitude, Longitude, Parameters
 
 __all__ = [
     "BatchParameters",
@@ -25,13 +25,6 @@ __all__ = [
     "NearMember",
     "NearParameters",
     "Within",
-]
-
-Longitude = Annotated[
-    float, Field(ge=-180, le=180, description="Degrees east, WGS84.", examples=[119.31])
-]
-Latitude = Annotated[
-    float, Field(ge=-90, le=90, description="Degrees north, WGS84.", examples=[31.2])
 ]
 
 

@@ -11,7 +11,7 @@ from geodata.schema import ROLE_PATTERN
 from service.divisions.schemas import DivisionStep
 from service.web.days import Day
 from service.web.limits import up_to
-from service.web.parameters import Parameters
+from service.web.parameters import Latitude, Longitude, Parameters
 
 __all__ = [
     "GridTeam",
@@ -28,12 +28,6 @@ __all__ = [
     "VacantPost",
 ]
 
-Longitude = Annotated[
-    float, Field(ge=-180, le=180, description="Degrees east, WGS84.", examples=[119.31])
-]
-Latitude = Annotated[
-    float, Field(ge=-90, le=90, description="Degrees north, WGS84.", examples=[31.2])
-]
 Role = Annotated[str, Field(pattern=ROLE_PATTERN, description="Role in the team.")]
 Limit = Annotated[
     int,

@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Collection as Names
+from typing import Annotated
 
 from fastapi import Depends, Request
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import QueryParams
 
 from service.errors import InvalidParameter
 
-__all__ = ["NO_PARAMETERS", "NO_REPEATS", "Parameters", "reject_unknown"]
+__all__ = [
+    "NO_PARAMETERS",
+    "NO_REPEATS",
+    "Latitude",
+    "Longitude",
+    "Parameters",
+    "reject_unknown",
+]
+
+
+Longitude = Annotated[
+    float, Field(ge=-180, le=180, description="Degrees east, WGS84.", examples=[119.31])
+]
+Latitude = Annotated[
+    float, Field(ge=-90, le=90, description="Degrees north, WGS84.", examples=[31.2])
+]
 
 
 class Parameters(BaseModel):
