@@ -17,7 +17,7 @@ import shapely
 from numpy.typing import NDArray
 
 from geodata.coverage.closing import ADJUSTMENTS, Drawing, close_faults
-from geodata.coverage.faults import AREA_TOLERANCE_M2, code_column, codes_of
+from geodata.coverage.faults import AREA_TOLERANCE_M2, check, code_column, codes_of
 from geodata.coverage.overlaps import made_valid, polygonal
 from geodata.errors import InputError
 from geodata.inputs import AREAS, checked_frame, number
@@ -67,6 +67,8 @@ def fit(
     3. Ground of nobody, or of several, is cut into triangles. A polygon gets those that hang
        together with the ground that is its alone and have no corner farther from it. So does a
        neighbour with a splinter that step 2 or a crossing of lines left behind.
+    4. A parent with a polygon that could not be mended, and with larger faults than before, stays
+       as it is drawn.
 
     Parameters
     ----------
@@ -101,12 +103,18 @@ def fit(
         rank = np.argsort(np.argsort(codes[sound], kind="stable"), kind="stable")
         areas = made_valid(np.array(parents.geometry, dtype=object))
         drawing = Drawing(shapes[sound], areas, home[sound], rank, plane, tolerance_m)
+        as_drawn = shapes.copy()
         shapes[sound], closed = close_faults(drawing)
         # positions among the sound ones -> positions in the frame; -1 stays nobody
         position = np.append(sound, -1)
         closed["owner"] = position[closed["owner"].to_numpy(dtype=np.int64)]
         closed["losers"] = [tuple(position[at] for at in each) for each in closed["losers"]]
-        closed = closed[closed["area_m2"] > AREA_TOLERANCE_M2].reset_index(drop=True)
+        worse = _worse(polygons, parents, home, sound, as_drawn, shapes)
+        shapes[worse] = as_drawn[worse]
+        places = zip(closed["owner"], closed["losers"], strict=True)
+        kept = [not any(worse[at] for at in (own, *others) if at >= 0) for own, others in places]
+        closed = closed[np.array(kept, dtype=bool) & (closed["area_m2"] > AREA_TOLERANCE_M2)]
+        closed = closed.reset_index(drop=True)
         done = pd.concat([mended, closed], ignore_index=True) if len(mended) else closed
     return Fitted(
         polygons=polygons.set_geometry(gpd.GeoSeries(shapes, polygons.index, crs=polygons.crs)),
@@ -126,6 +134,31 @@ def _homes(polygons: gpd.GeoDataFrame, parents: gpd.GeoDataFrame) -> NDArray[np.
         strange = polygons[link].iloc[int(np.argmin(home))]
         raise InputError(f"there is no parent '{strange}'", field=link)
     return home
+
+
+def _worse(
+    polygons: gpd.GeoDataFrame,
+    parents: gpd.GeoDataFrame,
+    home: NDArray[np.int64],
+    sound: NDArray[np.int64],
+    before: NDArray[Any],
+    after: NDArray[Any],
+) -> NDArray[np.bool_]:
+    """Polygons of a parent that has more to mend now: they stay as they are drawn.
+
+    That may be only beside a polygon that could not be made valid: its ground counts for nobody's
+    while faults are closed, and a neighbour may have taken of it.
+    """
+    found = np.zeros(len(polygons), dtype=bool)
+    for parent in np.unique(np.delete(home, sound)):
+        own = home == parent
+        loss = []
+        for shapes in (before, after):
+            drawn = polygons[own].set_geometry(gpd.GeoSeries(shapes[own], polygons.index[own]))
+            faults = check(drawn.set_crs(polygons.crs), parents.iloc[[parent]])
+            loss.append(faults.loc[faults["kind"] != "invalid", "area_m2"].sum())
+        found |= own & (loss[1] > loss[0])
+    return found
 
 
 def _sound(shapes: NDArray[Any]) -> NDArray[np.bool_]:
