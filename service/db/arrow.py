@@ -62,9 +62,9 @@ def reading_batches(
     query = Query(session, statement, None)
     schema = pa.schema([(each.name, _type_of(each)) for each in query.columns])
     place = session.get_bind().engine.url
-    url = place.set(drivername="postgresql").update_query_dict(
-        {"application_name": "gridward", "connect_timeout": _CONNECT_LIMIT_S}
-    )
+    # what the address itself says goes before
+    told = {"application_name": "gridward", "connect_timeout": _CONNECT_LIMIT_S, **place.query}
+    url = place.set(drivername="postgresql", query=told)
     # the driver's lower floor: its DB-API loads pandas, fifty megabytes
     with (
         _plain_errors(),
